@@ -1,0 +1,167 @@
+"""Fetching one file from the first mirror that has it, with its checksum verified before it gets its name."""
+
+import gzip
+import hashlib
+import io
+import logging
+import os
+import tarfile
+import time
+import urllib.error
+import urllib.request
+from http.client import HTTPException
+from pathlib import Path
+
+from robustness.errors import UserError
+from robustness.files import whole_file
+
+LOG = logging.getLogger(__name__)
+CHUNK = 1 << 20
+ATTEMPTS = 3  # for each mirror; an attempt that got more bytes than the last does not count
+TIMEOUT = 30  # seconds without a byte
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
+
+
+class Unreachable(Exception):
+    """A mirror that did not deliver; the text says why."""
+
+
+def is_url(mirror: str) -> bool:
+    """True for an address (http, https), False for a path of this machine."""
+    return mirror.startswith(("http://", "https://"))
+
+
+def digest_of(path: Path, unpacked: bool) -> str:
+    """SHA-256 of a file, or of what a gzip file unpacks to (the same data may be packed with other headers)."""
+    with gzip.open(path, "rb") if unpacked else open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def mismatch(path: Path, sha256: str | None, sha256_unpacked: str | None) -> str | None:
+    """Why the file is not the expected one, or None if it is."""
+    for expected, unpacked in ((sha256, False), (sha256_unpacked, True)):
+        if expected:
+            try:
+                found = digest_of(path, unpacked)
+            except (OSError, EOFError) as error:
+                return f"it does not unpack ({error})"
+            if found != expected:
+                return f"its sha256{' (unpacked)' if unpacked else ''} is {found}, expected {expected}"
+    return None
+
+
+def fetch_url(url: str, part: Path) -> None:
+    """Append to `part` what is missing of the file at `url`; start over where the server can't go on.
+
+    Raises Unreachable after ATTEMPTS attempts without a new byte; what has come so far stays in `part`.
+    """
+    failures, reason = 0, ""
+    while failures < ATTEMPTS:
+        before = part.stat().st_size if part.exists() else 0
+        try:
+            request = urllib.request.Request(url, headers={"Range": f"bytes={before}-"} if before else {})
+            with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+                resumed = response.status == 206
+                have = before if resumed else 0
+                total = have + int(response.headers.get("Content-Length") or 0)
+                LOG.info("%s: %s%d bytes to come", url, f"{have} bytes there, " if have else "", total - have)
+                with open(part, "ab" if resumed else "wb") as handle:
+                    last = time.monotonic()
+                    while chunk := response.read(CHUNK):
+                        handle.write(chunk)
+                        have += len(chunk)
+                        if time.monotonic() - last > 10:
+                            last = time.monotonic()
+                            LOG.info("%s: %d of %d bytes", url, have, total)
+            if have >= total:
+                return
+            reason = f"broke off after {have} of {total} bytes"
+        except urllib.error.HTTPError as error:
+            reason = f"HTTP status {error.code}"
+            if error.code == 416:  # what is there is as long as the file, or longer: begin again
+                part.unlink(missing_ok=True)
+            elif error.code < 500:
+                raise Unreachable(reason) from error
+        except (OSError, HTTPException) as error:
+            reason = str(getattr(error, "reason", error)) or type(error).__name__
+        grown = (part.stat().st_size if part.exists() else 0) > before
+        failures = 0 if grown else failures + 1
+        LOG.info("%s: %s; trying again", url, reason)
+        time.sleep(0.2 * failures)
+    raise Unreachable(reason)
+
+
+def fetch_file(
+    name: str, mirrors: list[str], output: Path, sha256: str | None = None, sha256_unpacked: str | None = None
+) -> str:
+    """Bring the file `name` from the first mirror that delivers the expected bytes; return that mirror's address.
+
+    mirrors: addresses or folders of this machine (a mirror that is a file is that file itself), tried in order.
+    A download that breaks is resumed, in a later call too, from `output`.download.
+    Raises UserError with every mirror's reason if none delivers; `output` then does not exist.
+    """
+    part = output.with_name(output.name + ".download")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    reasons = []
+    for mirror in mirrors:
+        if is_url(mirror):
+            address = f"{mirror.rstrip('/')}/{name}"
+            try:
+                fetch_url(address, part)
+            except Unreachable as error:
+                reasons.append(f"{address}: {error}")
+                continue
+            wrong = mismatch(part, sha256, sha256_unpacked)
+            if wrong is None:
+                os.replace(part, output)
+                return address
+            part.unlink()
+            reasons.append(f"{address}: {wrong}")
+        else:
+            path = Path(mirror) / name if Path(mirror).is_dir() else Path(mirror)
+            if not path.is_file():
+                reasons.append(f"{path}: no such file")
+                continue
+            wrong = mismatch(path, sha256, sha256_unpacked)
+            if wrong is None:
+                with whole_file(output) as temporary, open(path, "rb") as source, open(temporary, "wb") as target:
+                    while chunk := source.read(CHUNK):
+                        target.write(chunk)
+                return str(path)
+            reasons.append(f"{path}: {wrong}")
+    raise UserError(f"{name} can't be had from any mirror ({'; '.join(reasons)}): mend the source's mirrors or checksum.")
+
+
+def pack_image_folder(folder: Path, output: Path, sha256: str | None = None) -> int:
+    """Pack FOLDER/train/CLASS/* and FOLDER/test/CLASS/* into one tar of sorted names; return the number of images.
+
+    The same images give the same bytes. Raises UserError if a part is missing, a class stands in one part only,
+    or the tar is not the expected one.
+    """
+    classes = {}
+    for part in ("train", "test"):
+        if not (folder / part).is_dir():
+            raise UserError(f"{folder} has no folder '{part}': an image folder holds train/CLASS/ and test/CLASS/.")
+        classes[part] = sorted(path.name for path in (folder / part).iterdir() if path.is_dir())
+    if odd := sorted(set(classes["train"]) ^ set(classes["test"])):
+        raise UserError(f"{folder}: class '{odd[0]}' stands in only one of train and test: give both the same classes.")
+    if len(classes["train"]) < 2:
+        raise UserError(f"{folder}/train has {len(classes['train'])} class folders: a classifier needs two or more.")
+    n = 0
+    with whole_file(output) as temporary:
+        with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
+            for part in ("train", "test"):
+                for label in classes[part]:
+                    paths = sorted((folder / part / label).iterdir(), key=lambda path: path.name)
+                    images = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES]
+                    if not images:
+                        raise UserError(f"{folder / part / label} holds no image: remove the class or add images to it.")
+                    for path in images:
+                        data = path.read_bytes()
+                        info = tarfile.TarInfo(f"{part}/{label}/{path.name}")
+                        info.size = len(data)
+                        tar.addfile(info, io.BytesIO(data))
+                        n += 1
+        if wrong := mismatch(temporary, sha256, None):
+            raise UserError(f"{folder} is not the expected image folder ({wrong}): mend the images or the checksum.")
+    return n
