@@ -1,0 +1,71 @@
+"""Craft adversarial images of one model with one attack at one epsilon."""
+
+import click
+from robustness.cli import in_file, out_file, program, seed_option, threads_option
+
+
+@program
+@in_file("--model", "The attacked network (.keras).")
+@in_file("--images", "The images to start from (.npz of select_evaluation_subset).")
+@in_file("--info", "dataset.json of the dataset.")
+@click.option("--attack", required=True, help="Name of the attack in the study.")
+@click.option("--method", type=click.Choice(["fgsm", "bim", "mim", "pgd"]), required=True)
+@click.option("--norm", type=click.Choice(["inf", "2"]), default="inf", help="Norm that epsilon and step bound.")
+@click.option("--epsilon", required=True, help="Size of the perturbation, in epsilon's unit.")
+@click.option("--epsilon-unit", type=click.Choice(["0-1", "0-255"]), required=True,
+              help="The pixel range that epsilon and step are told on, whatever the network's own range is.")  # fmt: skip
+@click.option("--target", default="", help="least_likely, random or a class number; empty: untargeted.")
+@click.option("--step", type=click.FloatRange(min=0, min_open=True), help="Of one iteration, in epsilon's unit.")
+@click.option("--relative-step", type=click.FloatRange(0, 1, min_open=True), help="The step as a share of epsilon.")
+@click.option("--iterations", type=click.IntRange(min=1), default=1, help="Steps of bim, mim and pgd.")
+@click.option("--random-start/--no-random-start", default=False, help="pgd: start at a random point of the ball.")
+@click.option("--restarts", type=click.IntRange(min=1), default=1, help="pgd: keep the highest loss of so many runs.")
+@click.option("--momentum", type=click.FloatRange(min=0), default=1.0, help="Decay factor of mim.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=250, help="Images a gradient.")
+@seed_option("Seed of random starts and random targets.")
+@threads_option()
+@out_file("--output", "The adversarial set (.npz, float32).")
+def main(model, images, info, attack, epsilon, epsilon_unit, batch_size, seed, threads, output, **settings):
+    """Craft adversarial images of one model with one attack at one epsilon (white box)."""
+    from robustness.attack_settings import AdversarialSet, AttackSettings, describe, pixel_scale, step_of
+    from robustness.datasets import DatasetInfo, Images, to_pixels
+    from robustness.errors import UserError
+    from robustness.files import sha256_of
+
+    settings = AttackSettings(**settings)
+    try:
+        value = float(epsilon)
+    except ValueError:
+        raise UserError(f"epsilon '{epsilon}' is not a number: write it like 0.1 or 8.") from None
+    if settings.iterative and (settings.step is None) == (settings.relative_step is None):
+        raise UserError(f"{settings.method} needs one of --step and --relative-step: give exactly one.")
+    step = step_of(settings, epsilon)
+    if value > 0 and step > value:
+        raise UserError(f"the step {step} is larger than epsilon {epsilon}, which cleverhans refuses: lower the step.")
+
+    from robustness import devices
+    from robustness.attacks import craft
+    from robustness.model_files import load_network
+
+    devices.prepare(threads, seed)
+    data = DatasetInfo.load(info)
+    network = load_network(model, data.shape, len(data.classes))
+    clean = Images.load(images)
+    scale = pixel_scale(epsilon_unit, data.pixel_range)
+    adversarial, targets = craft(
+        network, to_pixels(clean.images, data.pixel_range), clean.labels, settings,
+        value * scale, step * scale, data.pixel_range, seed, batch_size,
+    )  # fmt: skip
+    AdversarialSet(
+        adversarial,
+        clean.labels,
+        targets,
+        clean.indices,
+        describe(attack, settings, epsilon, epsilon_unit, seed),
+        sha256_of(model),
+    ).save(output)
+    click.echo(f"{attack} at epsilon {epsilon}: {len(adversarial)} images")
+
+
+if __name__ == "__main__":
+    main()

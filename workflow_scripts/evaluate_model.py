@@ -1,0 +1,49 @@
+"""Score a model on clean images."""
+
+from robustness.cli import in_file, out_file, program, threads_option
+
+
+@program
+@in_file("--model", "The network (.keras).")
+@in_file("--metadata", "The network's metadata (.json).")
+@in_file("--validation", "Validation images (.npz).")
+@in_file("--test", "Test images (.npz).")
+@in_file("--evaluation", "The test images that attacks start from (.npz).")
+@in_file("--info", "dataset.json of the dataset.")
+@threads_option()
+@out_file("--records", "One row a test image: index, label, prediction, confidence, loss, in_evaluation (.csv).")
+@out_file("--summary", "Counts, accuracy with its 95 % interval and mean loss of each part (.json).")
+def main(model, metadata, validation, test, evaluation, info, threads, records, summary):
+    """Score a model on clean images: the validation part, the test part, and the subset that is attacked."""
+    import numpy as np
+    from robustness import devices
+    from robustness.datasets import DatasetInfo, Images, to_pixels
+    from robustness.evaluation import score, summarise
+    from robustness.files import read_json, write_json
+    from robustness.model_files import load_network, predict_logits
+    from robustness.records import write_records
+
+    devices.prepare(threads, seed=0)
+    data = DatasetInfo.load(info)
+    network = load_network(model, data.shape, len(data.classes))
+
+    def scored(images):
+        table = score(predict_logits(network, to_pixels(images.images, data.pixel_range)), images.labels)
+        table.insert(0, "index", images.indices)
+        return table
+
+    tested = scored(Images.load(test))
+    tested["in_evaluation"] = np.isin(tested["index"], Images.load(evaluation).indices)
+    trained = read_json(metadata)
+    content = {key: trained[key] for key in ("model", "dataset", "architecture", "defence", "seed")}
+    content["parts"] = {
+        "validation": summarise(scored(Images.load(validation))),
+        "test": summarise(tested),
+        "evaluation": summarise(tested[tested["in_evaluation"]]),
+    }
+    write_records(tested, records)
+    write_json(summary, content)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""What an attack is, as far as everything but its crafting needs to know (no TensorFlow here)."""
+
+import json
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from robustness.errors import UserError
+from robustness.files import read_npz, write_npz
+
+EPSILON_UNITS = {"0-1": 1, "0-255": 255}
+
+
+@dataclass(frozen=True)
+class AttackSettings:
+    """An attack without its epsilon.
+
+    method: 'fgsm', 'bim', 'mim' or 'pgd'. norm: 'inf' or '2'. target: '' for an untargeted attack, else
+    'least_likely', 'random' or a class number. step: of one iteration, in the unit of epsilon; relative_step: the
+    same as a share of epsilon (exactly one of the two, for iterative methods). iterations, random_start, restarts,
+    momentum (decay factor of mim): as the methods' papers name them.
+    """
+
+    method: str
+    norm: str = "inf"
+    target: str = ""
+    step: float | None = None
+    relative_step: float | None = None
+    iterations: int = 1
+    random_start: bool = False
+    restarts: int = 1
+    momentum: float = 1.0
+
+    @property
+    def targeted(self) -> bool:
+        """True if the attack aims at a class."""
+        return self.target != ""
+
+    @property
+    def iterative(self) -> bool:
+        """True if the attack takes several steps."""
+        return self.method != "fgsm"
+
+
+def pixel_scale(unit: str, pixel_range: tuple[float, float]) -> float:
+    """Pixel units of a network per unit of epsilon: '0-1' spans the pixel range with 1, '0-255' with 255."""
+    return (pixel_range[1] - pixel_range[0]) / EPSILON_UNITS[unit]
+
+
+def step_of(settings: AttackSettings, epsilon_text: str) -> float:
+    """The step of an iterative attack at this epsilon, in epsilon's unit; epsilon itself for a single-step attack."""
+    epsilon = float(epsilon_text)
+    if not settings.iterative:
+        return epsilon
+    if settings.relative_step is not None:
+        return epsilon * settings.relative_step
+    return settings.step
+
+
+def reaches_epsilon(settings: AttackSettings, epsilon_text: str) -> bool:
+    """True if step x iterations reaches epsilon, in exact decimal arithmetic (40 x 0.01 is 0.4, not less)."""
+    if not settings.iterative or settings.relative_step is not None:
+        return not settings.iterative or settings.relative_step * settings.iterations >= 1
+    return Fraction(repr(settings.step)) * settings.iterations >= Fraction(epsilon_text)
+
+
+@dataclass(frozen=True)
+class AdversarialSet:
+    """Adversarial images of one model, attack and epsilon.
+
+    images: (n, h, w, c) float32 in the model's pixel range. labels, targets (-1: none), indices: (n,) int64.
+    attack: the attack's name in the study, settings, epsilon (the config's text), unit and seed.
+    model_sha256: of the .keras file that they were crafted on.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    targets: np.ndarray
+    indices: np.ndarray
+    attack: dict
+    model_sha256: str
+
+    def save(self, path: str | Path) -> None:
+        """Write the set; equal sets give equal bytes."""
+        note = json.dumps({"attack": self.attack, "model_sha256": self.model_sha256}, sort_keys=True)
+        write_npz(
+            path, images=self.images, labels=self.labels, targets=self.targets, indices=self.indices, note=np.array(note)
+        )
+
+    @staticmethod
+    def load(path: str | Path) -> "AdversarialSet":
+        """Read what save wrote; raises UserError for a broken or foreign file."""
+        images, labels, targets, indices, note = read_npz(path, "images", "labels", "targets", "indices", "note")
+        try:
+            content = json.loads(str(note))
+            return AdversarialSet(images, labels, targets, indices, content["attack"], content["model_sha256"])
+        except (json.JSONDecodeError, KeyError) as error:
+            raise UserError(f"{path} does not say how it was crafted: remove it, so that it is crafted again.") from error
+
+
+def describe(name: str, settings: AttackSettings, epsilon_text: str, unit: str, seed: int) -> dict:
+    """The attack as it is noted in a set and in its records."""
+    return {"name": name, "epsilon": epsilon_text, "epsilon_unit": unit, "seed": seed} | asdict(settings)

@@ -1,0 +1,54 @@
+"""Trained networks as files: byte for byte the same for the same weights, and checked when they are read."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from robustness.errors import UserError
+from robustness.files import whole_file
+
+
+def save_network(network: keras.Model, path: str | Path) -> None:
+    """Write a network (.keras, weights and structure, no optimiser) without the times that Keras puts in."""
+    with whole_file(path) as temporary:
+        raw = temporary.with_name(f"{temporary.stem}.raw.keras")
+        try:
+            network.save(raw)
+            with zipfile.ZipFile(raw) as source, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as target:
+                for name in sorted(source.namelist()):
+                    data = source.read(name)
+                    if name == "metadata.json":
+                        metadata = json.loads(data)
+                        metadata.pop("date_saved", None)
+                        data = json.dumps(metadata, sort_keys=True).encode()
+                    target.writestr(zipfile.ZipInfo(name), data)  # ZipInfo's default time is a constant
+        finally:
+            raw.unlink(missing_ok=True)
+
+
+def load_network(path: str | Path, shape: tuple[int, int, int], n_classes: int) -> keras.Model:
+    """Read a network and check that it fits images of `shape` and `n_classes` classes.
+
+    Raises UserError if the file is no network or does not fit the data.
+    """
+    if not Path(path).exists():
+        raise FileNotFoundError(2, "No such file", str(path))
+    try:
+        network = keras.saving.load_model(path, compile=False)
+    except (ValueError, OSError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} can't be read as a Keras model ({error}): remove it, so that it is trained again.") from error
+    if tuple(network.input_shape[1:]) != tuple(shape) or network.output_shape[-1] != n_classes:
+        raise UserError(
+            f"{path} takes images of {network.input_shape[1:]} and tells {network.output_shape[-1]} classes apart, but "
+            f"the data has {tuple(shape)} and {n_classes}: use a model of the same dataset."
+        )
+    network.trainable = False
+    return network
+
+
+def predict_logits(network: keras.Model, images: np.ndarray, batch_size: int = 250) -> np.ndarray:
+    """Logits, (n, n_classes) float32, of (n, height, width, channels) float32 pixels, in inference mode."""
+    return network.predict(images, batch_size=batch_size, verbose=0)

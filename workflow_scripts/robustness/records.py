@@ -1,0 +1,18 @@
+"""Records: one row an image, as CSV, the ground that every table and figure stands on."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from robustness.files import whole_file
+
+
+def write_records(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table as CSV; floats with nine significant digits, lines ended the same way on every machine."""
+    with whole_file(path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.9g", lineterminator="\n")
+
+
+def read_records(path: str | Path) -> pd.DataFrame:
+    """Read a table of records or of results. Text columns stay text: an epsilon keeps its digits."""
+    return pd.read_csv(path, dtype={"epsilon": str, "epsilon_unit": str, "norm": str, "target": str}, keep_default_na=False)
