@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import os
 import sys
 from collections.abc import Callable
 
@@ -18,6 +19,7 @@ def program(function: Callable) -> click.Command:
 
     @functools.wraps(function)
     def run(*args, **options):
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's own chatter is no news for a log
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
         try:
             return function(*args, **options)
@@ -52,3 +54,8 @@ def threads_option() -> Callable:
         default=1,
         help="Threads that TensorFlow may use; another number may change the last bits of a result.",
     )
+
+
+def figure_options(function: Callable) -> Callable:
+    """The two outputs of every plotting program."""
+    return out_file("--png", "The figure as PNG.")(out_file("--svg", "The figure as SVG.")(function))

@@ -1,0 +1,26 @@
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+# --configfile replaces config.yaml whole: Snakemake by itself would merge the two.
+if not workflow.overwrite_configfiles:
+
+    configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/download.smk"
+include: "rules/preprocess.smk"
+include: "rules/train.smk"
+include: "rules/attack.smk"
+include: "rules/evaluate.smk"
+include: "rules/tables.smk"
+include: "rules/plots.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        expand("{results}/tables/{name}", results=RESULTS, name=TABLES),
+        expand("{results}/plots/{plot}.{suffix}", results=RESULTS, plot=all_plots(), suffix=["png", "svg"]),

@@ -1,0 +1,265 @@
+# What the rule files share: the checked config, and the functions that turn it into inputs, params and resources.
+
+import ast
+import hashlib
+import re
+import shlex
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+ROOT = Path(workflow.basedir)
+SCRIPTS = ROOT / "workflow_scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+from robustness import study
+from robustness.errors import UserError
+
+
+def checked_config():
+    """Check the config, fill its defaults in place and return all sources of datasets."""
+    schemas = {n: study.read_yaml(ROOT / f"schemas/{n}.schema.yaml") for n in ("config", "sources")}
+    for path in map(str, workflow.configfiles):
+        study.read_yaml(path)  # refuses two models of one name, which Snakemake's own reading would merge
+    study.check_schema(config, schemas["config"], "config")
+    sources = study.read_yaml(ROOT / "resources/sources.yaml") | config["sources"]
+    study.check_schema(sources, schemas["sources"], "sources")
+    study.check_sources(sources)
+    study.check_study(config, sources)
+    return sources
+
+
+try:
+    SOURCES = checked_config()
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+if workflow.is_main_process:
+    for sentence in study.warnings_of(config):
+        logger.warning(f"Warning: {sentence}")
+
+RESULTS = config["results_dir"]
+
+
+# --- names -----------------------------------------------------------------------------------------------------------
+
+
+def one_of(names):
+    """A regular expression that matches just these names, for wildcard_constraints."""
+    return "|".join(re.escape(str(name)) for name in names) or "(?!)"
+
+
+MODELS = list(config["models"])
+STUDENTS = [name for name in MODELS if "teacher" in config["models"][name]]
+SEEDS = config["seeds"]
+ATTACKS = list(config["attacks"])
+EPSILONS = {attack: study.epsilons_of(config, attack) for attack in ATTACKS}
+
+
+wildcard_constraints:
+    source=one_of(SOURCES),
+    dataset=one_of(config["datasets"]),
+    model=one_of(MODELS),
+    seed=one_of(SEEDS),
+    attack=one_of(ATTACKS),
+    epsilon=one_of(sorted({text for texts in EPSILONS.values() for text in texts})),
+    metric="accuracy|loss",
+
+
+# --- code as input ---------------------------------------------------------------------------------------------------
+
+
+def program(name):
+    """The click program of a rule."""
+    return str(SCRIPTS.relative_to(ROOT) / f"{name}.py")
+
+
+def modules(name):
+    """All shared modules that a program imports, directly or not, so that a change in one re-runs just its rules."""
+    found, todo = set(), [SCRIPTS / f"{name}.py"]
+    while todo:
+        tree = ast.parse(todo.pop().read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            names = [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            if isinstance(node, ast.ImportFrom) and node.module == "robustness":
+                names += [f"robustness.{alias.name}" for alias in node.names]
+            for module in names:
+                path = SCRIPTS / (module.replace(".", "/") + ".py")
+                if module.split(".")[0] == "robustness" and path.is_file() and path not in found:
+                    found.add(path)
+                    todo.append(path)
+    return [str(path.relative_to(ROOT)) for path in sorted(found)]
+
+
+# --- params ----------------------------------------------------------------------------------------------------------
+
+
+def flags(values, prefix="-"):
+    """A nested mapping as a list of command-line options: {a: {b_c: 1}} is --a-b-c 1, None is left out."""
+    words = []
+    for key, value in values.items():
+        name = f"{prefix}-{key.replace('_', '-')}"
+        if isinstance(value, dict):
+            words += flags(value, name)
+        elif isinstance(value, bool):
+            words.append(name if value else name.replace("--", "--no-", 1))
+        elif isinstance(value, list):
+            words += [name, *map(str, value)]
+        elif value is not None:
+            words += [name, str(value)]
+    return words
+
+
+def options(values):
+    """The same, quoted for the shell."""
+    return shlex.join(flags(values))
+
+
+def dataset_of(wildcards):
+    """The config entry of a dataset, by its own wildcard or through the model's."""
+    name = getattr(wildcards, "dataset", None) or config["models"][wildcards.model]["dataset"]
+    return config["datasets"][name]
+
+
+def source_files(source):
+    """Names of the files that download_dataset brings for a source."""
+    entry = SOURCES[source]
+    return ["images.tar"] if entry["format"] == "image_folder" else [file["name"] for file in entry["files"]]
+
+
+def download_options(wildcards):
+    """Mirrors and checksum of one file."""
+    source = SOURCES[wildcards.source]
+    words = [word for mirror in source["mirrors"] for word in ("--mirror", mirror)]
+    if source["format"] == "image_folder":
+        words += ["--image-folder"] + flags({"sha256": source.get("sha256")})
+    else:
+        file = next(file for file in source["files"] if file["name"] == wildcards.file)
+        words += flags({key: file.get(key) for key in ("sha256", "sha256_unpacked")})
+    return shlex.join(words)
+
+
+def unchecked_state(wildcards):
+    """A digest of names, sizes and times of local sources that no checksum guards, so that a change is noticed."""
+    source = SOURCES[wildcards.source]
+    checked = "sha256" in source or any(
+        file["name"] == wildcards.file and ("sha256" in file or "sha256_unpacked" in file)
+        for file in source.get("files", [])
+    )
+    if checked:
+        return ""
+    digest = hashlib.sha256()
+    for mirror in source["mirrors"]:
+        path = Path(mirror) if source["format"] == "image_folder" else Path(mirror) / wildcards.file
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path] * path.exists():
+            digest.update(f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def preprocess_options(wildcards):
+    """How a dataset is read and split."""
+    dataset = dataset_of(wildcards)
+    source = SOURCES[dataset["source"]]
+    words = [word for name in source.get("classes", []) for word in ("--class-name", name)]
+    split = dict(dataset["split"])
+    if split["protocol"] != "holdout":
+        split.pop("validation_fraction")
+    values = {"format": source["format"], "n_classes": dataset.get("n_classes"), "pixel_range": dataset["pixel_range"]}
+    if source["format"] == "image_folder":
+        values |= {"image_size": source.get("image_size"), "colour": source["colour"]}
+    return shlex.join(words + flags(values | split))
+
+
+def training_options(wildcards):
+    """The recipe of a model, with its temperature or its distillation."""
+    model = config["models"][wildcards.model]
+    values = {
+        "dataset": model["dataset"],
+        "defence": study.defence_of(config, wildcards.model),
+        "architecture": model["architecture"],
+        "temperature": model.get("temperature"),
+    }
+    return options(values | model["training"] | model.get("distillation", {}))
+
+
+def attack_options(wildcards):
+    """An attack without its epsilon."""
+    attack = config["attacks"][wildcards.attack]
+    values = {key: value for key, value in attack.items() if key not in ("models", "epsilons")}
+    return options(values | {"epsilon_unit": config["epsilon_unit"], "batch_size": config["batch_size_attack"]})
+
+
+# --- paths -----------------------------------------------------------------------------------------------------------
+
+
+def model_file(pattern):
+    """A function of wildcards that gives a file of the model's dataset, for example dataset.json."""
+    return lambda wildcards: f"{RESULTS}/datasets/{config['models'][wildcards.model]['dataset']}/{pattern}"
+
+
+def erasing_schedule(wildcards):
+    """The erasing schedule of a model that trains with it, nothing for another."""
+    model = config["models"][wildcards.model]
+    return f"{RESULTS}/datasets/{model['dataset']}/erasing.npz" if model["erasing"] else []
+
+
+def teacher_file(wildcards):
+    """The trained teacher of a student, of the same seed."""
+    return f"{RESULTS}/models/{config['models'][wildcards.model]['teacher']}/seed{wildcards.seed}/model.keras"
+
+
+def attacked_models(attack):
+    """The models that an attack is run on."""
+    return config["attacks"][attack].get("models", MODELS)
+
+
+ATTACK_RUNS = [
+    (model, seed, attack, epsilon)
+    for attack in ATTACKS
+    for model in attacked_models(attack)
+    for seed in SEEDS
+    for epsilon in EPSILONS[attack]
+]
+ATTACK_SUMMARIES = [f"{RESULTS}/evaluation/{m}/seed{s}/{a}/eps{e}.json" for m, s, a, e in ATTACK_RUNS]
+CLEAN_SUMMARIES = [f"{RESULTS}/evaluation/{model}/seed{seed}/clean.json" for model in MODELS for seed in SEEDS]
+
+
+def runs_options():
+    """Models, seeds and attacks with their models and epsilons, as options of aggregate_tables."""
+    words = [word for model in MODELS for word in ("--model", model)]
+    words += [word for seed in SEEDS for word in ("--seed", str(seed))]
+    for attack in ATTACKS:
+        words += ["--attack", attack, ",".join(attacked_models(attack)), ",".join(EPSILONS[attack])]
+    return shlex.join(words)
+
+
+def example_epsilon(attack):
+    """The epsilon of an attack's image grids, or None if the configured one is not among its own."""
+    texts = EPSILONS[attack]
+    if "examples_epsilon" not in config["plots"]:
+        return max(texts, key=float)
+    wanted = study.epsilon_text(config["plots"]["examples_epsilon"])
+    return wanted if wanted in texts else None
+
+
+def all_plots():
+    """Every figure of the study, without its suffix."""
+    found = [f"training/{model}/seed{seed}" for model in MODELS for seed in SEEDS]
+    found += [f"confusion/{model}/seed{seed}" for model in MODELS for seed in SEEDS]
+    found += [f"erasing/{dataset}" for dataset in {m["dataset"]: 0 for m in config["models"].values() if m["erasing"]}]
+    for attack in ATTACKS:
+        datasets = {config["models"][model]["dataset"]: 0 for model in attacked_models(attack)}
+        found += [f"{metric}/{dataset}/{attack}" for metric in ("accuracy", "loss") for dataset in datasets]
+        if epsilon := example_epsilon(attack):
+            found += [
+                f"examples/{model}/seed{seed}/{attack}/eps{epsilon}" for model in attacked_models(attack) for seed in SEEDS
+            ]
+    return found
+
+
+# --- resources -------------------------------------------------------------------------------------------------------
+
+
+def grown(amount):
+    """A resource that grows with each attempt, for example memory in MB or run time in minutes."""
+    return lambda wildcards, attempt: amount * attempt

@@ -1,0 +1,34 @@
+# Needs: the sources' mirrors.
+# Makes: downloads/SOURCE/FILE, verified.
+
+
+localrules:
+    download_dataset,
+
+
+rule download_dataset:
+    input:
+        program=program("download_dataset"),
+        modules=modules("download_dataset"),
+        env="envs/light.yaml",
+    output:
+        file=f"{RESULTS}/downloads/{{source}}/{{file}}",
+    log:
+        f"{RESULTS}/logs/download_dataset/{{source}}/{{file}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/download_dataset/{{source}}/{{file}}.tsv"
+    conda:
+        "../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=grown(120),
+    params:
+        options=download_options,
+        unchecked_state=unchecked_state,
+    shell:
+        "python {input.program:q}"
+        " --name {wildcards.file:q}"
+        " {params.options}"
+        " --output {output.file:q}"
+        " > {log:q} 2>&1"

@@ -1,0 +1,183 @@
+# Needs: tables, records, histories, adversarial sets.
+# Makes: plots/**, each figure as .png and .svg.
+
+
+localrules:
+    plot_epsilon_curve,
+    plot_training,
+    plot_confusion,
+    plot_examples,
+    plot_erasing,
+
+
+rule plot_epsilon_curve:
+    input:
+        program=program("plot_epsilon_curve"),
+        modules=modules("plot_epsilon_curve"),
+        env="envs/light.yaml",
+        table=f"{RESULTS}/tables/robust_accuracy.csv",
+        clean=f"{RESULTS}/tables/clean_accuracy.csv",
+    output:
+        png=f"{RESULTS}/plots/{{metric}}/{{dataset}}/{{attack}}.png",
+        svg=f"{RESULTS}/plots/{{metric}}/{{dataset}}/{{attack}}.svg",
+    log:
+        f"{RESULTS}/logs/plot_epsilon_curve/{{metric}}/{{dataset}}/{{attack}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_epsilon_curve/{{metric}}/{{dataset}}/{{attack}}.tsv"
+    conda:
+        "../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=grown(10),
+    params:
+        title=lambda wildcards: config["plots"][f"{wildcards.metric}_title"],
+    shell:
+        "python {input.program:q}"
+        " --table {input.table:q}"
+        " --clean {input.clean:q}"
+        " --metric {wildcards.metric}"
+        " --dataset {wildcards.dataset:q}"
+        " --attack {wildcards.attack:q}"
+        " --title {params.title:q}"
+        " --png {output.png:q}"
+        " --svg {output.svg:q}"
+        " > {log:q} 2>&1"
+
+
+rule plot_training:
+    input:
+        program=program("plot_training"),
+        modules=modules("plot_training"),
+        env="envs/light.yaml",
+        history=f"{RESULTS}/models/{{model}}/seed{{seed}}/history.csv",
+    output:
+        png=f"{RESULTS}/plots/training/{{model}}/seed{{seed}}.png",
+        svg=f"{RESULTS}/plots/training/{{model}}/seed{{seed}}.svg",
+    log:
+        f"{RESULTS}/logs/plot_training/{{model}}/seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_training/{{model}}/seed{{seed}}.tsv"
+    conda:
+        "../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=grown(10),
+    params:
+        title=config["plots"]["training_title"],
+    shell:
+        "python {input.program:q}"
+        " --history {input.history:q}"
+        " --model {wildcards.model:q}"
+        " --seed {wildcards.seed}"
+        " --title {params.title:q}"
+        " --png {output.png:q}"
+        " --svg {output.svg:q}"
+        " > {log:q} 2>&1"
+
+
+rule plot_confusion:
+    input:
+        program=program("plot_confusion"),
+        modules=modules("plot_confusion"),
+        env="envs/light.yaml",
+        records=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/clean.csv",
+        info=model_file("dataset.json"),
+    output:
+        png=f"{RESULTS}/plots/confusion/{{model}}/seed{{seed}}.png",
+        svg=f"{RESULTS}/plots/confusion/{{model}}/seed{{seed}}.svg",
+    log:
+        f"{RESULTS}/logs/plot_confusion/{{model}}/seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_confusion/{{model}}/seed{{seed}}.tsv"
+    conda:
+        "../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=grown(10),
+    params:
+        title=config["plots"]["confusion_title"],
+    shell:
+        "python {input.program:q}"
+        " --records {input.records:q}"
+        " --info {input.info:q}"
+        " --model {wildcards.model:q}"
+        " --seed {wildcards.seed}"
+        " --title {params.title:q}"
+        " --png {output.png:q}"
+        " --svg {output.svg:q}"
+        " > {log:q} 2>&1"
+
+
+rule plot_examples:
+    input:
+        program=program("plot_examples"),
+        modules=modules("plot_examples"),
+        env="envs/light.yaml",
+        images=model_file("evaluation.npz"),
+        info=model_file("dataset.json"),
+        adversarial=f"{RESULTS}/adversarial/{{model}}/seed{{seed}}/{{attack}}/eps{{epsilon}}.npz",
+        clean=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/clean.csv",
+        attacked=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/{{attack}}/eps{{epsilon}}.csv",
+    output:
+        png=f"{RESULTS}/plots/examples/{{model}}/seed{{seed}}/{{attack}}/eps{{epsilon}}.png",
+        svg=f"{RESULTS}/plots/examples/{{model}}/seed{{seed}}/{{attack}}/eps{{epsilon}}.svg",
+    log:
+        f"{RESULTS}/logs/plot_examples/{{model}}/seed{{seed}}/{{attack}}/eps{{epsilon}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_examples/{{model}}/seed{{seed}}/{{attack}}/eps{{epsilon}}.tsv"
+    conda:
+        "../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=grown(10),
+    params:
+        title=config["plots"]["examples_title"],
+        n=config["plots"]["examples"],
+    shell:
+        "python {input.program:q}"
+        " --images {input.images:q}"
+        " --info {input.info:q}"
+        " --adversarial {input.adversarial:q}"
+        " --clean-records {input.clean:q}"
+        " --attack-records {input.attacked:q}"
+        " --model {wildcards.model:q}"
+        " --n {params.n}"
+        " --title {params.title:q}"
+        " --png {output.png:q}"
+        " --svg {output.svg:q}"
+        " > {log:q} 2>&1"
+
+
+rule plot_erasing:
+    input:
+        program=program("plot_erasing"),
+        modules=modules("plot_erasing"),
+        env="envs/light.yaml",
+        train=f"{RESULTS}/datasets/{{dataset}}/train.npz",
+        schedule=f"{RESULTS}/datasets/{{dataset}}/erasing.npz",
+        info=f"{RESULTS}/datasets/{{dataset}}/dataset.json",
+    output:
+        png=f"{RESULTS}/plots/erasing/{{dataset}}.png",
+        svg=f"{RESULTS}/plots/erasing/{{dataset}}.svg",
+    log:
+        f"{RESULTS}/logs/plot_erasing/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_erasing/{{dataset}}.tsv"
+    conda:
+        "../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=grown(10),
+    shell:
+        "python {input.program:q}"
+        " --train {input.train:q}"
+        " --schedule {input.schedule:q}"
+        " --info {input.info:q}"
+        " --png {output.png:q}"
+        " --svg {output.svg:q}"
+        " > {log:q} 2>&1"

@@ -1,0 +1,100 @@
+# Needs: downloads/SOURCE/FILE.
+# Makes: datasets/DATASET/{train,validation,test}.npz and dataset.json; evaluation.npz, the images that are attacked;
+#        erasing.npz, the rectangles of random erasing.
+
+
+rule preprocess_dataset:
+    input:
+        program=program("preprocess_dataset"),
+        modules=modules("preprocess_dataset"),
+        env="envs/light.yaml",
+        files=lambda wildcards: expand(
+            "{results}/downloads/{source}/{file}",
+            results=RESULTS,
+            source=dataset_of(wildcards)["source"],
+            file=source_files(dataset_of(wildcards)["source"]),
+        ),
+    output:
+        train=f"{RESULTS}/datasets/{{dataset}}/train.npz",
+        validation=f"{RESULTS}/datasets/{{dataset}}/validation.npz",
+        test=f"{RESULTS}/datasets/{{dataset}}/test.npz",
+        info=f"{RESULTS}/datasets/{{dataset}}/dataset.json",
+    log:
+        f"{RESULTS}/logs/preprocess_dataset/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/preprocess_dataset/{{dataset}}.tsv"
+    conda:
+        "../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(4000),
+        runtime=grown(30),
+    params:
+        files=lambda wildcards, input: " ".join(f"--file {shlex.quote(file)}" for file in input.files),
+        options=preprocess_options,
+    shell:
+        "python {input.program:q}"
+        " {params.files}"
+        " {params.options}"
+        " --name {wildcards.dataset:q}"
+        " --train {output.train:q}"
+        " --validation {output.validation:q}"
+        " --test {output.test:q}"
+        " --info {output.info:q}"
+        " > {log:q} 2>&1"
+
+
+rule select_evaluation_subset:
+    input:
+        program=program("select_evaluation_subset"),
+        modules=modules("select_evaluation_subset"),
+        env="envs/light.yaml",
+        test=rules.preprocess_dataset.output.test,
+    output:
+        images=f"{RESULTS}/datasets/{{dataset}}/evaluation.npz",
+    log:
+        f"{RESULTS}/logs/select_evaluation_subset/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/select_evaluation_subset/{{dataset}}.tsv"
+    conda:
+        "../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(2000),
+        runtime=grown(10),
+    params:
+        options=lambda wildcards: options(dataset_of(wildcards)["evaluation"]),
+    shell:
+        "python {input.program:q}"
+        " --test {input.test:q}"
+        " {params.options}"
+        " --output {output.images:q}"
+        " > {log:q} 2>&1"
+
+
+rule draw_erasing_schedule:
+    input:
+        program=program("draw_erasing_schedule"),
+        modules=modules("draw_erasing_schedule"),
+        env="envs/light.yaml",
+        info=rules.preprocess_dataset.output.info,
+    output:
+        schedule=f"{RESULTS}/datasets/{{dataset}}/erasing.npz",
+    log:
+        f"{RESULTS}/logs/draw_erasing_schedule/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/draw_erasing_schedule/{{dataset}}.tsv"
+    conda:
+        "../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(2000),
+        runtime=grown(10),
+    params:
+        options=lambda wildcards: options(dataset_of(wildcards)["erasing"]),
+    shell:
+        "python {input.program:q}"
+        " --info {input.info:q}"
+        " {params.options}"
+        " --output {output.schedule:q}"
+        " > {log:q} 2>&1"

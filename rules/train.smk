@@ -1,0 +1,99 @@
+# Needs: datasets/DATASET/{train,validation,erasing}.npz; for a student its teacher's model.keras.
+# Makes: models/MODEL/seedSEED/{model.keras,history.csv,metadata.json}.
+# A killed run leaves checkpoints/MODEL/seedSEED.npz, and the next start goes on from there.
+
+
+rule train_model:
+    input:
+        program=program("train_model"),
+        modules=modules("train_model"),
+        env="envs/tensorflow.yaml",
+        train=model_file("train.npz"),
+        validation=model_file("validation.npz"),
+        info=model_file("dataset.json"),
+        erasing=erasing_schedule,
+    output:
+        model=f"{RESULTS}/models/{{model}}/seed{{seed}}/model.keras",
+        history=f"{RESULTS}/models/{{model}}/seed{{seed}}/history.csv",
+        metadata=f"{RESULTS}/models/{{model}}/seed{{seed}}/metadata.json",
+    log:
+        f"{RESULTS}/logs/train_model/{{model}}/seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train_model/{{model}}/seed{{seed}}.tsv"
+    wildcard_constraints:
+        model=one_of(name for name in MODELS if name not in STUDENTS),
+    conda:
+        "../envs/tensorflow.yaml"
+    threads: config["threads"]["train"]
+    resources:
+        gpu=config["gpu"],
+        mem_mb=grown(8000),
+        runtime=grown(720),
+    params:
+        options=training_options,
+        state=f"{RESULTS}/checkpoints/{{model}}/seed{{seed}}.npz",
+        erasing=lambda wildcards, input: f"--erasing-schedule {input.erasing}" if input.erasing else "",
+    shell:
+        "python {input.program:q}"
+        " --train {input.train:q}"
+        " --validation {input.validation:q}"
+        " --info {input.info:q}"
+        " {params.erasing}"
+        " --name {wildcards.model:q}"
+        " --seed {wildcards.seed}"
+        " {params.options}"
+        " --threads {threads}"
+        " --state {params.state:q}"
+        " --model {output.model:q}"
+        " --history {output.history:q}"
+        " --metadata {output.metadata:q}"
+        " > {log:q} 2>&1"
+
+
+rule distill_student:
+    input:
+        program=program("distill_student"),
+        modules=modules("distill_student"),
+        env="envs/tensorflow.yaml",
+        teacher=teacher_file,
+        train=model_file("train.npz"),
+        validation=model_file("validation.npz"),
+        info=model_file("dataset.json"),
+        erasing=erasing_schedule,
+    output:
+        model=f"{RESULTS}/models/{{model}}/seed{{seed}}/model.keras",
+        history=f"{RESULTS}/models/{{model}}/seed{{seed}}/history.csv",
+        metadata=f"{RESULTS}/models/{{model}}/seed{{seed}}/metadata.json",
+    log:
+        f"{RESULTS}/logs/distill_student/{{model}}/seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/distill_student/{{model}}/seed{{seed}}.tsv"
+    wildcard_constraints:
+        model=one_of(STUDENTS),
+    conda:
+        "../envs/tensorflow.yaml"
+    threads: config["threads"]["distill"]
+    resources:
+        gpu=config["gpu"],
+        mem_mb=grown(8000),
+        runtime=grown(720),
+    params:
+        options=training_options,
+        state=f"{RESULTS}/checkpoints/{{model}}/seed{{seed}}.npz",
+        erasing=lambda wildcards, input: f"--erasing-schedule {input.erasing}" if input.erasing else "",
+    shell:
+        "python {input.program:q}"
+        " --teacher {input.teacher:q}"
+        " --train {input.train:q}"
+        " --validation {input.validation:q}"
+        " --info {input.info:q}"
+        " {params.erasing}"
+        " --name {wildcards.model:q}"
+        " --seed {wildcards.seed}"
+        " {params.options}"
+        " --threads {threads}"
+        " --state {params.state:q}"
+        " --model {output.model:q}"
+        " --history {output.history:q}"
+        " --metadata {output.metadata:q}"
+        " > {log:q} 2>&1"

@@ -1,0 +1,46 @@
+"""Plot the confusion matrix of a model on clean test images."""
+
+import click
+from robustness.cli import figure_options, in_file, program
+
+
+@program
+@in_file("--records", "clean.csv of evaluate_model.")
+@in_file("--info", "dataset.json, for the names of the classes.")
+@click.option("--model", required=True, help="Name of the model, for the title.")
+@click.option("--seed", required=True, type=int, help="Seed of the model, for the title.")
+@click.option("--title", required=True, help="Title; {model} and {seed} are replaced.")
+@figure_options
+def main(records, info, model, seed, title, png, svg):
+    """Plot the confusion matrix of a model on clean test images: shares of each true class, in per cent."""
+    import pandas as pd
+    from robustness.datasets import DatasetInfo
+    from robustness.plotting import figure, fill_title
+    from robustness.records import read_records
+
+    rows, classes = read_records(records), DatasetInfo.load(info).classes
+    numbers = range(len(classes))
+    matrix = pd.crosstab(rows["label"], rows["prediction"]).reindex(index=numbers, columns=numbers, fill_value=0)
+    shares = 100 * matrix.div(matrix.sum(axis=1).clip(lower=1), axis=0).to_numpy()
+    few = len(classes) <= 20  # more classes leave no room for numbers and names
+    side = 6.5 if few else 8
+    with figure(png, svg, figsize=(side, side * 0.9)) as (whole, axes):
+        drawn = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
+        axes.grid(False)
+        if few:
+            axes.set_xticks(numbers, classes, rotation=45, ha="right")
+            axes.set_yticks(numbers, classes)
+            for i in numbers:
+                for j in numbers:
+                    if shares[i, j] >= 0.05:
+                        colour = "white" if shares[i, j] > 50 else "black"
+                        axes.text(j, i, f"{shares[i, j]:.0f}" if shares[i, j] >= 1 else f"{shares[i, j]:.1f}",
+                                  ha="center", va="center", color=colour, fontsize=8)  # fmt: skip
+        axes.set_xlabel("predicted class")
+        axes.set_ylabel("true class")
+        axes.set_title(fill_title(title, model=model, seed=seed) + f" (n = {len(rows)})")
+        whole.colorbar(drawn, ax=axes, label="share of the true class, %", shrink=0.8)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""How figures look and how they are saved. Figures show what records and tables hold; they compute no result."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+
+from robustness.files import whole_file
+
+# Okabe and Ito's colours, told apart by colour-blind readers; line styles repeat what the colour says.
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+MARKERS = "osD^vPX"
+STYLE = {
+    "figure.dpi": 150,
+    "font.size": 10,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "svg.hashsalt": "robustness",  # the same figure gives the same bytes
+}
+
+
+def fill_title(title: str, **values: object) -> str:
+    """Replace {name} in a title by its value; other braces stay as they are."""
+    for name, value in values.items():
+        title = title.replace(f"{{{name}}}", str(value))
+    return title
+
+
+@contextmanager
+def figure(png: str, svg: str, *layout, **settings) -> Iterator:
+    """Give (figure, axes) of plt.subplots and save it as both files at the end."""
+    with plt.rc_context(STYLE):
+        made, axes = plt.subplots(*layout, layout="constrained", **settings)
+        yield made, axes
+        with whole_file(png) as first, whole_file(svg) as second:
+            made.savefig(first, metadata={"Software": None})
+            made.savefig(second, metadata={"Date": None})
+        plt.close(made)
+
+
+def look(i: int) -> dict:
+    """Colour and marker of the i-th line."""
+    return {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[(i // len(COLOURS) + i) % len(MARKERS)], "markersize": 4}
+
+
+def show_image(axes, image: np.ndarray, low: float, high: float) -> None:
+    """Draw one (height, width, channels) image without axes; a single channel in grey."""
+    axes.imshow(
+        np.clip((image - low) / (high - low), 0, 1).squeeze(), cmap="gray", vmin=0, vmax=1, interpolation="nearest"
+    )
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)

@@ -1,0 +1,246 @@
+"""Checking a study's config before anything runs: its schema, and what no schema can say."""
+
+import logging
+import re
+from copy import deepcopy
+from pathlib import Path
+
+import jsonschema
+import yaml
+
+from robustness.attack_settings import EPSILON_UNITS, AttackSettings, reaches_epsilon, step_of
+from robustness.download import is_url
+from robustness.errors import UserError
+
+LOG = logging.getLogger(__name__)
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Reads YAML, but refuses a mapping that has one key twice (plain YAML quietly keeps the last)."""
+
+
+def _unique_mapping(loader: yaml.SafeLoader, node: yaml.MappingNode, deep: bool = False) -> dict:
+    seen = {}
+    for key_node, _ in node.value:
+        key = key_node.value
+        if key in seen and key != "<<":
+            raise UserError(
+                f"{key_node.start_mark.name}, line {key_node.start_mark.line + 1}: '{key}' stands there twice (first in "
+                f"line {seen[key]}): rename or remove one."
+            )
+        seen[key] = key_node.start_mark.line + 1
+    loader.flatten_mapping(node)
+    return yaml.SafeLoader.construct_mapping(loader, node, deep)
+
+
+_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
+
+
+def read_yaml(path: str | Path) -> dict:
+    """Read a YAML file; raises UserError where it is broken or has a key twice."""
+    try:
+        with open(path, encoding="utf-8") as handle:
+            return yaml.load(handle, _UniqueKeys)
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
+
+
+def _with_defaults(validator_class: type) -> type:
+    """A validator that fills in `default`s on its way."""
+    check_properties = validator_class.VALIDATORS["properties"]
+
+    def fill_and_check(validator, properties, instance, schema):
+        if validator.is_type(instance, "object"):
+            for key, subschema in properties.items():
+                while "$ref" in subschema and "default" not in subschema:
+                    subschema = validator._resolver.lookup(subschema["$ref"]).contents
+                if "default" in subschema:
+                    instance.setdefault(key, deepcopy(subschema["default"]))
+        yield from check_properties(validator, properties, instance, schema)
+
+    return jsonschema.validators.extend(validator_class, {"properties": fill_and_check})
+
+
+def _sentence(error: jsonschema.ValidationError, what: str) -> str:
+    """One sentence that names the key and what it may be."""
+    if error.context:  # of anyOf: the alternative that got furthest
+        error = max(error.context, key=lambda e: len(e.path)) if len(error.context) > 1 else error.context[0]
+    place = ".".join(str(part) for part in error.absolute_path) or "the top level"
+    if error.validator == "additionalProperties":
+        known = ", ".join(sorted(error.schema.get("properties", {})))
+        unknown = ", ".join(sorted(set(error.instance) - set(error.schema.get("properties", {}))))
+        return f"{what}: {place} has the unknown key {unknown}; it may have {known}."
+    if error.validator == "required":
+        missing = re.match(r"'(.*)' is a required", error.message)
+        return f"{what}: {place} lacks the key {missing[1] if missing else error.message}; add it."
+    if error.validator == "enum":
+        return f"{what}: {place} is {error.instance!r}; allowed are {', '.join(str(v) for v in error.validator_value)}."
+    limits = {
+        "minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most", "exclusiveMaximum": "less than",
+        "type": "of type", "pattern": "of the form", "minItems": "of a length of at least",
+        "maxItems": "of a length of at most", "minProperties": "of a length of at least",
+    }  # fmt: skip
+    if error.validator in limits:
+        return f"{what}: {place} is {error.instance!r}; it must be {limits[error.validator]} {error.validator_value}."
+    return f"{what}: {place}: {error.message}."
+
+
+def check_schema(content: object, schema: dict, what: str) -> None:
+    """Check content against a schema and fill in its defaults, in place; raises UserError with the first violation."""
+    validator = _with_defaults(jsonschema.Draft202012Validator)(schema)
+    errors = sorted(validator.iter_errors(content), key=lambda e: ([str(p) for p in e.absolute_path], str(e.validator)))
+    if errors:
+        raise UserError(_sentence(errors[0], what))
+
+
+def epsilon_text(value: float | str) -> str:
+    """An epsilon as it stands in paths: a quoted one as it is, a number in its shortest decimal form."""
+    if isinstance(value, str):
+        return value
+    text = repr(value)
+    return f"{value:.20f}".rstrip("0") if "e" in text else text
+
+
+def epsilons_of(config: dict, attack: str) -> list[str]:
+    """The epsilons of an attack, as texts, in the config's order."""
+    return [epsilon_text(value) for value in config["attacks"][attack].get("epsilons", config["epsilons"])]
+
+
+def settings_of(attack: dict) -> AttackSettings:
+    """An attack's settings as its config entry says."""
+    fields = {k: v for k, v in attack.items() if k not in ("models", "epsilons")}
+    fields["norm"] = str(fields["norm"])
+    if "target" in fields:
+        fields["target"] = str(fields["target"])
+    return AttackSettings(**fields)
+
+
+def defence_of(config: dict, model: str) -> str:
+    """The defence that a model stands for in the tables."""
+    entry = config["models"][model]
+    if "teacher" in entry:
+        return "defensive_distillation"
+    if entry.get("temperature", 1) != 1:
+        return "temperature_training"
+    return "none"
+
+
+def warnings_of(config: dict) -> list[str]:
+    """What is allowed but hardly meant, a sentence each: attacks whose steps can't reach epsilon."""
+    found = []
+    for name, attack in config["attacks"].items():
+        settings = settings_of(attack)
+        short = [text for text in epsilons_of(config, name) if not reaches_epsilon(settings, text)]
+        if short:
+            step = step_of(settings, short[0])
+            found.append(
+                f"attacks.{name}: step x iterations = {step:g} x {settings.iterations} = "
+                f"{step * settings.iterations:g}, which can't reach epsilon {', '.join(short)}: beyond "
+                f"{step * settings.iterations:g} the attack's own budget is measured, not the model."
+            )
+    return found
+
+
+def check_study(config: dict, sources: dict) -> None:
+    """Check what no schema can say: names that must exist, sizes that must fit. Raises UserError with one sentence.
+
+    config: with defaults filled in. sources: all sources, the config's own among them.
+    """
+    for name, dataset in config["datasets"].items():
+        _check_dataset(f"datasets.{name}", dataset, sources)
+    for name, model in config["models"].items():
+        _check_model(config, name, model)
+    for name, attack in config["attacks"].items():
+        _check_attack(config, name, attack, sources)
+
+
+def _check_dataset(where: str, dataset: dict, sources: dict) -> None:
+    if dataset["source"] not in sources:
+        raise UserError(f"{where}.source is '{dataset['source']}'; known sources are {', '.join(sorted(sources))}.")
+    source = sources[dataset["source"]]
+    if "n_classes" in dataset and source.get("n_classes", dataset["n_classes"]) != dataset["n_classes"]:
+        raise UserError(f"{where}.n_classes is {dataset['n_classes']}, but the source has {source['n_classes']}: correct it.")
+    split, n_test = dataset["split"], source.get("n_test")
+    if n_test and split.get("test_limit", 0) > n_test:
+        raise UserError(f"{where}.split.test_limit is {split['test_limit']}, but there are {n_test}: lower it.")
+    if source.get("n_train") and split.get("train_limit", 0) > source["n_train"]:
+        raise UserError(f"{where}.split.train_limit is {split['train_limit']}, but there are {source['n_train']}: lower it.")
+    n_test = split.get("test_limit", n_test)
+    if n_test and dataset["evaluation"]["n"] > n_test:
+        raise UserError(f"{where}.evaluation.n is {dataset['evaluation']['n']}, but there are {n_test} test images: lower it.")
+    for key in ("area", "aspect"):
+        low, high = dataset["erasing"][key]
+        if low > high:
+            raise UserError(f"{where}.erasing.{key} is [{low}, {high}]: put the smaller number first.")
+
+
+def _check_model(config: dict, name: str, model: dict) -> None:
+    where = f"models.{name}"
+    if model["dataset"] not in config["datasets"]:
+        raise UserError(f"{where}.dataset is '{model['dataset']}'; this study has {', '.join(config['datasets'])}.")
+    if ("teacher" in model) != ("distillation" in model):
+        raise UserError(f"{where} has only one of 'teacher' and 'distillation': a distilled student needs both.")
+    if "teacher" not in model:
+        return
+    if model["teacher"] not in config["models"]:
+        raise UserError(f"{where}.teacher is '{model['teacher']}', which is no model of this study: define it in models.")
+    teacher = config["models"][model["teacher"]]
+    if teacher["dataset"] != model["dataset"]:
+        raise UserError(
+            f"{where}.teacher is '{model['teacher']}', trained on {teacher['dataset']}, but the student learns "
+            f"{model['dataset']}: use one dataset."
+        )
+    if "temperature" in model:
+        raise UserError(f"{where}.temperature is not for a student: set distillation.temperature.")
+    seen = [name]
+    while "teacher" in config["models"].get(seen[-1], {}):
+        seen.append(config["models"][seen[-1]]["teacher"])
+        if seen[-1] in seen[:-1]:
+            raise UserError(f"{where}: the teachers go in a circle ({' <- '.join(seen)}): let one train without a teacher.")
+
+
+def _check_attack(config: dict, name: str, attack: dict, sources: dict) -> None:
+    where, unit = f"attacks.{name}", config["epsilon_unit"]
+    settings, texts = settings_of(attack), epsilons_of(config, name)
+    if settings.iterative and (settings.step is None) == (settings.relative_step is None):
+        raise UserError(f"{where} needs exactly one of 'step' and 'relative_step': give it one.")
+    for model in attack.get("models", []):
+        if model not in config["models"]:
+            raise UserError(f"{where}.models names '{model}'; this study has {', '.join(config['models'])}.")
+    values = [float(text) for text in texts]
+    for text, value in zip(texts, values, strict=True):
+        if not 0 <= value:
+            raise UserError(f"{where}: epsilon {text} is below 0: give the size of the perturbation.")
+        if settings.norm == "inf" and value > EPSILON_UNITS[unit]:
+            raise UserError(f"{where}: epsilon {text} is above the pixel range {unit}: lower it or change epsilon_unit.")
+        if values.count(value) > 1:
+            raise UserError(f"{where}: epsilon {text} stands there twice: remove one.")
+        if value > 0 and step_of(settings, text) > value:
+            raise UserError(
+                f"{where}.step is {settings.step}, larger than epsilon {text}, which cleverhans refuses: lower it or "
+                "set relative_step."
+            )
+    if settings.target.isdigit():
+        for model in attack.get("models", config["models"]):
+            source = sources[config["datasets"][config["models"][model]["dataset"]]["source"]]
+            if int(settings.target) >= source.get("n_classes", 10**9):
+                raise UserError(f"{where}.target is class {settings.target}, but there are {source['n_classes']}: lower it.")
+
+
+def check_sources(sources: dict) -> None:
+    """Check that each source can be read and verified; raises UserError with one sentence."""
+    for name, source in sources.items():
+        where, remote = f"sources.{name}", [mirror for mirror in source["mirrors"] if is_url(mirror)]
+        if source["format"] == "image_folder":
+            if remote:
+                raise UserError(f"{where}.mirrors: an image_folder is a folder of this machine, not {remote[0]}.")
+            if "files" in source:
+                raise UserError(f"{where}.files is not for an image_folder: its mirror is the folder itself.")
+            continue
+        if "files" not in source:
+            raise UserError(f"{where} lacks the key files; add the files below its mirrors.")
+        if source["format"] == "idx" and "classes" not in source:
+            raise UserError(f"{where} lacks the key classes; an IDX file holds none, so name them.")
+        for file in source["files"]:
+            if remote and not ("sha256" in file or "sha256_unpacked" in file):
+                raise UserError(f"{where}.files: {file['name']} comes from the network: give its sha256.")
