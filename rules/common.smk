@@ -1,4 +1,4 @@
-# What the rule files share: the checked config, and the functions that turn it into inputs, params and resources.
+# What all stages share. The config is checked here, and functions turn it into inputs, params and resources.
 
 import ast
 import hashlib
@@ -84,7 +84,7 @@ def modules(name):
             if isinstance(node, ast.ImportFrom) and node.module == "robustness":
                 names += [f"robustness.{alias.name}" for alias in node.names]
             for module in names:
-                path = SCRIPTS / (module.replace(".", "/") + ".py")
+                path = SCRIPTS.joinpath(*module.split(".")).with_suffix(".py")
                 if module.split(".")[0] == "robustness" and path.is_file() and path not in found:
                     found.add(path)
                     todo.append(path)
@@ -252,7 +252,9 @@ def all_plots():
         found += [f"{metric}/{dataset}/{attack}" for metric in ("accuracy", "loss") for dataset in datasets]
         if epsilon := example_epsilon(attack):
             found += [
-                f"examples/{model}/seed{seed}/{attack}/eps{epsilon}" for model in attacked_models(attack) for seed in SEEDS
+                f"examples/{model}/seed{seed}/{attack}/eps{epsilon}"
+                for model in attacked_models(attack)
+                for seed in SEEDS
             ]
     return found
 

@@ -29,11 +29,12 @@ rule aggregate_tables:
         runtime=grown(10),
     params:
         # The runs in a compact form: thousands of file names would be too long for a command line.
+        evaluation=lambda wildcards, input: str(Path(input.clean[0]).parents[2]),
         folder=lambda wildcards, output: str(Path(output.tables[0]).parent),
         runs=runs_options(),
     shell:
         "python {input.program:q}"
-        " --evaluation-folder {RESULTS:q}/evaluation"
+        " --evaluation-folder {params.evaluation:q}"
         " {params.runs}"
         " --output-folder {params.folder:q}"
         " > {log:q} 2>&1"

@@ -3,18 +3,33 @@
 from pathlib import Path
 
 import click
+
 from robustness.cli import program
 
 
 @program
-@click.option("--evaluation-folder", required=True, type=click.Path(exists=True, file_okay=False),
-              help="Holds MODEL/seedSEED/clean.json and MODEL/seedSEED/ATTACK/epsEPSILON.json.")  # fmt: skip
+@click.option(
+    "--evaluation-folder",
+    required=True,
+    type=click.Path(exists=True, file_okay=False),
+    help="Holds MODEL/seedSEED/clean.json and MODEL/seedSEED/ATTACK/epsEPSILON.json.",
+)
 @click.option("--model", "models", multiple=True, required=True, help="A model; once for each.")
 @click.option("--seed", "seeds", multiple=True, required=True, type=int, help="A seed; once for each.")
-@click.option("--attack", "attacks", multiple=True, nargs=3, metavar="NAME MODELS EPSILONS",
-              help="An attack, the models that it was run on and its epsilons, both separated by commas.")  # fmt: skip
-@click.option("--output-folder", required=True, type=click.Path(file_okay=False),
-              help="Where robust_accuracy and clean_accuracy go, as .csv, .md and .tex.")  # fmt: skip
+@click.option(
+    "--attack",
+    "attacks",
+    multiple=True,
+    nargs=3,
+    metavar="NAME MODELS EPSILONS",
+    help="An attack, the models that it was run on and its epsilons, both separated by commas.",
+)
+@click.option(
+    "--output-folder",
+    required=True,
+    type=click.Path(file_okay=False),
+    help="Where robust_accuracy and clean_accuracy go, as .csv, .md and .tex.",
+)
 def main(evaluation_folder, models, seeds, attacks, output_folder):
     """Gather the records' summaries into the tables of robust and clean accuracy: .csv, Markdown and LaTeX."""
     from robustness import tables

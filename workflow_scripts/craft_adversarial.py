@@ -1,6 +1,7 @@
 """Craft adversarial images of one model with one attack at one epsilon."""
 
 import click
+
 from robustness.cli import in_file, out_file, program, seed_option, threads_option
 
 
@@ -12,8 +13,12 @@ from robustness.cli import in_file, out_file, program, seed_option, threads_opti
 @click.option("--method", type=click.Choice(["fgsm", "bim", "mim", "pgd"]), required=True)
 @click.option("--norm", type=click.Choice(["inf", "2"]), default="inf", help="Norm that epsilon and step bound.")
 @click.option("--epsilon", required=True, help="Size of the perturbation, in epsilon's unit.")
-@click.option("--epsilon-unit", type=click.Choice(["0-1", "0-255"]), required=True,
-              help="The pixel range that epsilon and step are told on, whatever the network's own range is.")  # fmt: skip
+@click.option(
+    "--epsilon-unit",
+    type=click.Choice(["0-1", "0-255"]),
+    required=True,
+    help="The pixel range that epsilon and step are told on, whatever the network's own range is.",
+)
 @click.option("--target", default="", help="least_likely, random or a class number; empty: untargeted.")
 @click.option("--step", type=click.FloatRange(min=0, min_open=True), help="Of one iteration, in epsilon's unit.")
 @click.option("--relative-step", type=click.FloatRange(0, 1, min_open=True), help="The step as a share of epsilon.")
@@ -53,9 +58,16 @@ def main(model, images, info, attack, epsilon, epsilon_unit, batch_size, seed, t
     clean = Images.load(images)
     scale = pixel_scale(epsilon_unit, data.pixel_range)
     adversarial, targets = craft(
-        network, to_pixels(clean.images, data.pixel_range), clean.labels, settings,
-        value * scale, step * scale, data.pixel_range, seed, batch_size,
-    )  # fmt: skip
+        network,
+        to_pixels(clean.images, data.pixel_range),
+        clean.labels,
+        settings,
+        value * scale,
+        step * scale,
+        data.pixel_range,
+        seed,
+        batch_size,
+    )
     AdversarialSet(
         adversarial,
         clean.labels,

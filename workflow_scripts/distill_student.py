@@ -1,6 +1,7 @@
 """Train a student network on the soft labels of a trained teacher."""
 
 import click
+
 from robustness.cli import in_file, program
 from robustness.recipe_options import recipe_options, run_training
 
@@ -9,11 +10,19 @@ from robustness.recipe_options import recipe_options, run_training
 @in_file("--teacher", "The trained teacher (.keras).")
 @recipe_options
 @click.option("--temperature", type=click.FloatRange(min=0, min_open=True), required=True, help="T of the soft labels.")
-@click.option("--alpha", type=click.FloatRange(0, 1), required=True,
-              help="Weight of the true labels' cross-entropy; 0 is Papernot's defensive distillation.")  # fmt: skip
+@click.option(
+    "--alpha",
+    type=click.FloatRange(0, 1),
+    required=True,
+    help="Weight of the true labels' cross-entropy; 0 is Papernot's defensive distillation.",
+)
 @click.option("--t-squared/--no-t-squared", default=False, help="Multiply the soft part by T squared (Hinton et al.).")
-@click.option("--hard-temperature", type=click.FloatRange(min=0, min_open=True), default=1.0,
-              help="The true labels' cross-entropy sees logits / this.")  # fmt: skip
+@click.option(
+    "--hard-temperature",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    help="The true labels' cross-entropy sees logits / this.",
+)
 def main(teacher, temperature, alpha, t_squared, hard_temperature, **options):
     """Train a student network on the soft labels of a trained teacher; it is used at temperature 1 afterwards."""
     distillation = {

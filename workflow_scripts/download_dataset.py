@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+
 from robustness.cli import out_file, program
 from robustness.download import fetch_file, is_url, pack_image_folder
 from robustness.errors import UserError

@@ -1,6 +1,7 @@
 """Draw the rectangles of random erasing for every training image and pass."""
 
 import click
+
 from robustness.cli import in_file, out_file, program, seed_option
 
 

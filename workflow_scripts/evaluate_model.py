@@ -16,6 +16,7 @@ from robustness.cli import in_file, out_file, program, threads_option
 def main(model, metadata, validation, test, evaluation, info, threads, records, summary):
     """Score a model on clean images: the validation part, the test part, and the subset that is attacked."""
     import numpy as np
+
     from robustness import devices
     from robustness.datasets import DatasetInfo, Images, to_pixels
     from robustness.evaluation import score, summarise

@@ -1,6 +1,7 @@
 """Plot the confusion matrix of a model on clean test images."""
 
 import click
+
 from robustness.cli import figure_options, in_file, program
 
 
@@ -14,6 +15,7 @@ from robustness.cli import figure_options, in_file, program
 def main(records, info, model, seed, title, png, svg):
     """Plot the confusion matrix of a model on clean test images: shares of each true class, in per cent."""
     import pandas as pd
+
     from robustness.datasets import DatasetInfo
     from robustness.plotting import figure, fill_title
     from robustness.records import read_records
@@ -34,8 +36,15 @@ def main(records, info, model, seed, title, png, svg):
                 for j in numbers:
                     if shares[i, j] >= 0.05:
                         colour = "white" if shares[i, j] > 50 else "black"
-                        axes.text(j, i, f"{shares[i, j]:.0f}" if shares[i, j] >= 1 else f"{shares[i, j]:.1f}",
-                                  ha="center", va="center", color=colour, fontsize=8)  # fmt: skip
+                        axes.text(
+                            j,
+                            i,
+                            f"{shares[i, j]:.0f}" if shares[i, j] >= 1 else f"{shares[i, j]:.1f}",
+                            ha="center",
+                            va="center",
+                            color=colour,
+                            fontsize=8,
+                        )
         axes.set_xlabel("predicted class")
         axes.set_ylabel("true class")
         axes.set_title(fill_title(title, model=model, seed=seed) + f" (n = {len(rows)})")

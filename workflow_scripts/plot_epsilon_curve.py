@@ -1,6 +1,7 @@
 """Plot accuracy or loss against epsilon, one line a model."""
 
 import click
+
 from robustness.cli import figure_options, in_file, program
 
 
@@ -25,9 +26,14 @@ def main(table, clean, metric, dataset, attack, title, png, svg):
     with figure(png, svg, figsize=(6, 4)) as (_, axes):
         for i, model in enumerate(dict.fromkeys(rows["model"])):
             for j, seed in enumerate(dict.fromkeys(rows["seed"])):
-                line = rows[(rows["model"] == model) & (rows["seed"] == seed)].assign(x=lambda t: t["epsilon"].astype(float))
+                line = rows[(rows["model"] == model) & (rows["seed"] == seed)].assign(
+                    x=lambda t: t["epsilon"].astype(float)
+                )
                 start = unattacked.query("model == @model and seed == @seed and part == 'evaluation'").iloc[0]
-                points = [(0.0, start), *((row["x"], row) for _, row in line.sort_values("x").iterrows() if row["x"] > 0)]
+                points = [
+                    (0.0, start),
+                    *((row["x"], row) for _, row in line.sort_values("x").iterrows() if row["x"] > 0),
+                ]
                 x = [point[0] for point in points]
                 scale = 100 if metric == "accuracy" else 1
                 axes.plot(x, [scale * row[metric] for _, row in points], label=None if j else model, **look(i))

@@ -1,6 +1,7 @@
 """Show training images before and after random erasing."""
 
 import click
+
 from robustness.cli import figure_options, in_file, program
 
 
@@ -13,6 +14,7 @@ from robustness.cli import figure_options, in_file, program
 def main(train, schedule, info, n, png, svg):
     """Show the first training images before and after random erasing, for the first passes of the schedule."""
     import numpy as np
+
     from robustness.datasets import DatasetInfo, Images
     from robustness.erasing import erase
     from robustness.files import read_npz

@@ -1,6 +1,7 @@
 """Show original images, perturbations and adversarial images with the classes that the model sees."""
 
 import click
+
 from robustness.cli import figure_options, in_file, program
 
 
@@ -20,6 +21,7 @@ def main(images, info, adversarial, clean_records, attack_records, model, n, tit
     One image of each class in turn, the first of the set; nothing is picked by its outcome.
     """
     import numpy as np
+
     from robustness.attack_settings import AdversarialSet
     from robustness.datasets import DatasetInfo, Images, to_pixels
     from robustness.plotting import figure, fill_title, show_image
@@ -44,16 +46,18 @@ def main(images, info, adversarial, clean_records, attack_records, model, n, tit
                 right = seen["prediction"] == seen["label"]
                 axes[row, column].set_title(
                     f"{data.classes[int(seen['prediction'])]}\n{100 * seen['confidence']:.0f} %",
-                    fontsize=8, color="black" if right else "#D55E00",
-                )  # fmt: skip
+                    fontsize=8,
+                    color="black" if right else "#D55E00",
+                )
         shown = f"perturbation\n(grey: 0, black and\nwhite: ±{largest / (high - low):.3g} of\nthe pixel range)"
         for row, name in enumerate(("original", shown, "adversarial")):
             axes[row, 0].set_ylabel(name, fontsize=8)
         attack = crafted.attack
         whole.suptitle(
             fill_title(title, model=model, seed=attack["seed"], attack=attack["name"], epsilon=attack["epsilon"])
-            + "\npredicted class and confidence; wrong ones in orange", fontsize=10,
-        )  # fmt: skip
+            + "\npredicted class and confidence; wrong ones in orange",
+            fontsize=10,
+        )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Plot loss and accuracy over the epochs of one training run."""
 
 import click
+
 from robustness.cli import figure_options, in_file, program
 
 
@@ -13,6 +14,7 @@ from robustness.cli import figure_options, in_file, program
 def main(history, model, seed, title, png, svg):
     """Plot loss and accuracy over the epochs of one training run, on training and validation images."""
     from matplotlib.ticker import MaxNLocator
+
     from robustness.plotting import figure, fill_title, look
     from robustness.records import read_records
 

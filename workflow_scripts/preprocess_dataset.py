@@ -3,18 +3,23 @@
 from pathlib import Path
 
 import click
+
 from robustness.cli import out_file, program
 
 
 @program
-@click.option("--file", "files", multiple=True, required=True, help="A file of the source; give the option once a file.")
+@click.option(
+    "--file", "files", multiple=True, required=True, help="A file of the source; give the option once a file."
+)
 @click.option("--format", "format_", type=click.Choice(["idx", "cifar", "image_folder"]), required=True)
 @click.option("--class-name", "classes", multiple=True, help="Class names in the order of the labels (format idx).")
 @click.option("--image-size", type=int, nargs=2, help="Height and width to scale an image folder's images to, pixels.")
 @click.option("--colour", type=click.Choice(["rgb", "grey"]), default="rgb", help="Channels of an image folder.")
 @click.option("--n-classes", type=int, help="Fail if the data has another number of classes.")
 @click.option("--name", required=True, help="Name of the dataset in the study.")
-@click.option("--pixel-range", type=click.Choice(["0-1", "0-255", "-1-1"]), required=True, help="Networks' input range.")
+@click.option(
+    "--pixel-range", type=click.Choice(["0-1", "0-255", "-1-1"]), required=True, help="Networks' input range."
+)
 @click.option(
     "--protocol",
     type=click.Choice(["holdout", "validation_is_test"]),
@@ -30,10 +35,28 @@ from robustness.cli import out_file, program
 @out_file("--validation", "Validation images (.npz).")
 @out_file("--test", "Test images (.npz).")
 @out_file("--info", "What the dataset is: classes, shape, pixel range, counts (.json).")
-def main(files, format_, classes, image_size, colour, n_classes, name, pixel_range, protocol, validation_fraction,
-         train_limit, test_limit, seed, train, validation, test, info):  # fmt: skip
+def main(
+    files,
+    format_,
+    classes,
+    image_size,
+    colour,
+    n_classes,
+    name,
+    pixel_range,
+    protocol,
+    validation_fraction,
+    train_limit,
+    test_limit,
+    seed,
+    train,
+    validation,
+    test,
+    info,
+):
     """Read a dataset as published, check it, and split it into training, validation and test images."""
     import numpy as np
+
     from robustness.datasets import Images
     from robustness.errors import UserError
     from robustness.files import write_json

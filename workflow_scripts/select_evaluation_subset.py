@@ -1,6 +1,7 @@
 """Choose the test images that every model is attacked on."""
 
 import click
+
 from robustness.cli import in_file, out_file, program, seed_option
 
 

@@ -86,7 +86,12 @@ class AdversarialSet:
         """Write the set; equal sets give equal bytes."""
         note = json.dumps({"attack": self.attack, "model_sha256": self.model_sha256}, sort_keys=True)
         write_npz(
-            path, images=self.images, labels=self.labels, targets=self.targets, indices=self.indices, note=np.array(note)
+            path,
+            images=self.images,
+            labels=self.labels,
+            targets=self.targets,
+            indices=self.indices,
+            note=np.array(note),
         )
 
     @staticmethod
@@ -97,7 +102,9 @@ class AdversarialSet:
             content = json.loads(str(note))
             return AdversarialSet(images, labels, targets, indices, content["attack"], content["model_sha256"])
         except (json.JSONDecodeError, KeyError) as error:
-            raise UserError(f"{path} does not say how it was crafted: remove it, so that it is crafted again.") from error
+            raise UserError(
+                f"{path} does not say how it was crafted: remove it, so that it is crafted again."
+            ) from error
 
 
 def describe(name: str, settings: AttackSettings, epsilon_text: str, unit: str, seed: int) -> dict:

@@ -19,6 +19,7 @@ from cleverhans.tf2.attacks.momentum_iterative_method import momentum_iterative_
 from cleverhans.tf2.attacks.projected_gradient_descent import projected_gradient_descent
 
 from robustness.attack_settings import AttackSettings
+from robustness.model_files import predict_logits
 
 
 @dataclass(frozen=True)
@@ -69,18 +70,31 @@ def fgsm(context: Context, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 def bim(context: Context, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Basic iterative method (Kurakin et al. 2017): steps from the image itself, each projected to the ball."""
     return basic_iterative_method(
-        context.logits_of, images, context.epsilon, context.step, context.settings.iterations, context.norm,
-        y=labels, **context.common,
-    )  # fmt: skip
+        context.logits_of,
+        images,
+        context.epsilon,
+        context.step,
+        context.settings.iterations,
+        context.norm,
+        y=labels,
+        **context.common,
+    )
 
 
 @method
 def mim(context: Context, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Momentum iterative method (Dong et al. 2018)."""
     return momentum_iterative_method(
-        context.logits_of, images, context.epsilon, context.step, context.settings.iterations, context.norm,
-        y=labels, decay_factor=context.settings.momentum, **context.common,
-    )  # fmt: skip
+        context.logits_of,
+        images,
+        context.epsilon,
+        context.step,
+        context.settings.iterations,
+        context.norm,
+        y=labels,
+        decay_factor=context.settings.momentum,
+        **context.common,
+    )
 
 
 @method
@@ -89,9 +103,16 @@ def pgd(context: Context, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     best, best_loss = None, None
     for _ in range(context.settings.restarts):
         candidate = projected_gradient_descent(
-            context.logits_of, images, context.epsilon, context.step, context.settings.iterations, context.norm,
-            y=labels, rand_init=1.0 if context.settings.random_start else None, **context.common,
-        )  # fmt: skip
+            context.logits_of,
+            images,
+            context.epsilon,
+            context.step,
+            context.settings.iterations,
+            context.norm,
+            y=labels,
+            rand_init=1.0 if context.settings.random_start else None,
+            **context.common,
+        )
         if context.settings.restarts == 1:
             return candidate
         loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, context.logits_of(candidate))
@@ -121,8 +142,17 @@ def choose_targets(logits: np.ndarray, labels: np.ndarray, target: str, seed: in
     return np.where(labels == int(target), -1, int(target)).astype(np.int64)
 
 
-def craft(network, images: np.ndarray, labels: np.ndarray, settings: AttackSettings, epsilon: float, step: float,
-          clip: tuple[float, float], seed: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+def craft(
+    network,
+    images: np.ndarray,
+    labels: np.ndarray,
+    settings: AttackSettings,
+    epsilon: float,
+    step: float,
+    clip: tuple[float, float],
+    seed: int,
+    batch_size: int,
+) -> tuple[np.ndarray, np.ndarray]:
     """Adversarial images of a network and the targets aimed at: ((n, h, w, c) float32, (n,) int64, -1 for none).
 
     network: a Keras model from pixels to logits. images: (n, h, w, c) float32 pixels within clip. labels: (n,) int64.
@@ -131,8 +161,7 @@ def craft(network, images: np.ndarray, labels: np.ndarray, settings: AttackSetti
     """
     targets = np.full(len(labels), -1, np.int64)
     if settings.targeted:
-        clean_logits = network.predict(images, batch_size=batch_size, verbose=0)
-        targets = choose_targets(clean_logits, labels, settings.target, seed)
+        targets = choose_targets(predict_logits(network, images, batch_size), labels, settings.target, seed)
     if epsilon == 0:
         return images.copy(), targets
     attacked = targets if settings.targeted else labels

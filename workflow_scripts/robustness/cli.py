@@ -1,6 +1,7 @@
 """What every command-line program shares: how it logs and how it fails."""
 
 import functools
+import gc
 import logging
 import os
 import sys
@@ -19,6 +20,9 @@ def program(function: Callable) -> click.Command:
 
     @functools.wraps(function)
     def run(*args, **options):
+        gc.set_threshold(
+            100_000, 20, 20
+        )  # importing TensorFlow is a sixth faster when garbage is looked for less often
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's own chatter is no news for a log
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
         try:

@@ -58,7 +58,9 @@ class DatasetInfo:
                 content["name"], content["classes"], tuple(content["shape"]), PIXEL_RANGES[content["pixel_range"]]
             )
         except KeyError as error:
-            raise UserError(f"{path} lacks {error}: it is not a dataset.json of this version; make it again.") from error
+            raise UserError(
+                f"{path} lacks {error}: it is not a dataset.json of this version; make it again."
+            ) from error
 
 
 def to_pixels(images: np.ndarray, pixel_range: tuple[float, float]) -> np.ndarray:

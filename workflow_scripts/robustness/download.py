@@ -129,7 +129,9 @@ def fetch_file(
                         target.write(chunk)
                 return str(path)
             reasons.append(f"{path}: {wrong}")
-    raise UserError(f"{name} can't be had from any mirror ({'; '.join(reasons)}): mend the source's mirrors or checksum.")
+    raise UserError(
+        f"{name} can't be had from any mirror ({'; '.join(reasons)}): mend the source's mirrors or checksum."
+    )
 
 
 def pack_image_folder(folder: Path, output: Path, sha256: str | None = None) -> int:
@@ -155,7 +157,9 @@ def pack_image_folder(folder: Path, output: Path, sha256: str | None = None) -> 
                     paths = sorted((folder / part / label).iterdir(), key=lambda path: path.name)
                     images = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES]
                     if not images:
-                        raise UserError(f"{folder / part / label} holds no image: remove the class or add images to it.")
+                        raise UserError(
+                            f"{folder / part / label} holds no image: remove the class or add images to it."
+                        )
                     for path in images:
                         data = path.read_bytes()
                         info = tarfile.TarInfo(f"{part}/{label}/{path.name}")

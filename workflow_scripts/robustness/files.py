@@ -54,7 +54,9 @@ def read_npz(path: str | Path, *names: str) -> list[np.ndarray]:
     except (ValueError, OSError, EOFError) as error:
         if isinstance(error, UserError | FileNotFoundError):
             raise
-        raise UserError(f"{path} can't be read as a .npz file ({error}): remove it, so that it is made again.") from error
+        raise UserError(
+            f"{path} can't be read as a .npz file ({error}): remove it, so that it is made again."
+        ) from error
 
 
 def write_json(path: str | Path, content: object) -> None:

@@ -35,7 +35,9 @@ def read_idx(path: Path) -> np.ndarray:
         with gzip.open(path, "rb") if packed else open(path, "rb") as handle:
             data = handle.read()
     except (OSError, EOFError) as error:
-        raise UserError(f"{path} is a broken gzip file ({error}): remove it, so that it is downloaded again.") from error
+        raise UserError(
+            f"{path} is a broken gzip file ({error}): remove it, so that it is downloaded again."
+        ) from error
     if len(data) < 4 or data[:3] != b"\0\0\x08":
         raise UserError(f"{path} is no IDX file of unsigned bytes: check the source's files and format.")
     dimensions = data[3]
@@ -76,7 +78,9 @@ class ArrayUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> object:
         if (module, name) not in self.ALLOWED:
-            raise UserError(f"a pickle of the archive asks for {module}.{name}, which no CIFAR file does: don't trust it.")
+            raise UserError(
+                f"a pickle of the archive asks for {module}.{name}, which no CIFAR file does: don't trust it."
+            )
         return super().find_class(module, name)
 
 
@@ -87,7 +91,9 @@ def read_tar(path: Path) -> dict[str, bytes]:
             content = {}
             for member in tar:
                 if member.name.startswith("/") or ".." in Path(member.name).parts:
-                    raise UserError(f"{path} holds '{member.name}', a path outside its folder: don't trust this archive.")
+                    raise UserError(
+                        f"{path} holds '{member.name}', a path outside its folder: don't trust this archive."
+                    )
                 if member.isfile():
                     content[member.name] = tar.extractfile(member).read()
             return content
@@ -108,7 +114,9 @@ def read_cifar(path: Path) -> RawDataset:
         try:
             return ArrayUnpickler(io.BytesIO(by_name[name]), encoding="bytes").load()
         except (pickle.UnpicklingError, EOFError) as error:
-            raise UserError(f"'{name}' in {path} is broken ({error}): remove it, so that it is downloaded again.") from error
+            raise UserError(
+                f"'{name}' in {path} is broken ({error}): remove it, so that it is downloaded again."
+            ) from error
 
     if "batches.meta" in by_name:
         train, test = [load(f"data_batch_{i}") for i in range(1, 6)], [load("test_batch")]
@@ -151,7 +159,9 @@ def read_image_tar(path: Path, size: tuple[int, int] | None, colour: str) -> Raw
             image = image.resize(size[::-1], Image.Resampling.BILINEAR)
         array = np.asarray(image, np.uint8).reshape(image.height, image.width, -1)
         if images["train"] and array.shape != images["train"][0].shape:
-            raise UserError(f"{name} is {array.shape[0]}x{array.shape[1]}, unlike the others: set the source's image_size.")
+            raise UserError(
+                f"{name} is {array.shape[0]}x{array.shape[1]}, unlike the others: set the source's image_size."
+            )
         images[part].append(array)
         labels[part].append(classes.index(label))
     return RawDataset(
@@ -182,7 +192,9 @@ def read_dataset(
         ("test", data.test_images, data.test_labels),
     ):
         if len(images) != len(labels) or not len(images):
-            raise UserError(f"the {part} part has {len(images)} images and {len(labels)} labels: check the source's files.")
+            raise UserError(
+                f"the {part} part has {len(images)} images and {len(labels)} labels: check the source's files."
+            )
         if labels.min() < 0 or labels.max() >= len(data.classes):
             raise UserError(
                 f"the {part} part has label {labels.max()}, but the source names {len(data.classes)} classes: "

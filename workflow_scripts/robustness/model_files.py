@@ -39,7 +39,9 @@ def load_network(path: str | Path, shape: tuple[int, int, int], n_classes: int) 
     try:
         network = keras.saving.load_model(path, compile=False)
     except (ValueError, OSError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} can't be read as a Keras model ({error}): remove it, so that it is trained again.") from error
+        raise UserError(
+            f"{path} can't be read as a Keras model ({error}): remove it, so that it is trained again."
+        ) from error
     if tuple(network.input_shape[1:]) != tuple(shape) or network.output_shape[-1] != n_classes:
         raise UserError(
             f"{path} takes images of {network.input_shape[1:]} and tells {network.output_shape[-1]} classes apart, but "
@@ -51,4 +53,8 @@ def load_network(path: str | Path, shape: tuple[int, int, int], n_classes: int) 
 
 def predict_logits(network: keras.Model, images: np.ndarray, batch_size: int = 250) -> np.ndarray:
     """Logits, (n, n_classes) float32, of (n, height, width, channels) float32 pixels, in inference mode."""
-    return network.predict(images, batch_size=batch_size, verbose=0)
+    # Called directly: for the few batches of a script, `predict` spends longer on tracing than on computing.
+    starts = range(0, len(images), batch_size)
+    return np.concatenate(
+        [keras.ops.convert_to_numpy(network(images[i : i + batch_size], training=False)) for i in starts]
+    )

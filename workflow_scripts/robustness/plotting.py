@@ -47,7 +47,11 @@ def figure(png: str, svg: str, *layout, **settings) -> Iterator:
 
 def look(i: int) -> dict:
     """Colour and marker of the i-th line."""
-    return {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[(i // len(COLOURS) + i) % len(MARKERS)], "markersize": 4}
+    return {
+        "color": COLOURS[i % len(COLOURS)],
+        "marker": MARKERS[(i // len(COLOURS) + i) % len(MARKERS)],
+        "markersize": 4,
+    }
 
 
 def show_image(axes, image: np.ndarray, low: float, high: float) -> None:

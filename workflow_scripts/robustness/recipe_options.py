@@ -41,17 +41,27 @@ OPTIONS = [
     click.option("--weight-decay", type=click.FloatRange(min=0), default=0.0, help="L2 coefficient of the kernels."),
     click.option("--early-stopping-patience", type=click.IntRange(min=0), default=0, help="Epochs; 0: no stopping."),
     click.option("--early-stopping-monitor", type=click.Choice(["val_loss", "val_accuracy"]), default="val_loss"),
-    click.option("--early-stopping-min-delta", type=click.FloatRange(min=0), default=0.0, help="A smaller gain is none."),
-    click.option("--checkpoint", type=click.Choice(["val_accuracy", "val_loss", "last"]), default="val_accuracy",
-                 help="Keep the weights of the best epoch by this measure, or of the last."),
+    click.option(
+        "--early-stopping-min-delta", type=click.FloatRange(min=0), default=0.0, help="A smaller gain is none."
+    ),
+    click.option(
+        "--checkpoint",
+        type=click.Choice(["val_accuracy", "val_loss", "last"]),
+        default="val_accuracy",
+        help="Keep the weights of the best epoch by this measure, or of the last.",
+    ),
     seed_option("Seed of the weights, the order of images, dropout and erasing's fill."),
     threads_option(),
-    click.option("--state", type=click.Path(dir_okay=False), help="Where to keep the state of an unfinished run; a run "
-                 "that is started again goes on from its last whole epoch. Removed at the end."),
+    click.option(
+        "--state",
+        type=click.Path(dir_okay=False),
+        help="Where to keep the state of an unfinished run; a run "
+        "that is started again goes on from its last whole epoch. Removed at the end.",
+    ),
     out_file("--model", "The trained network (.keras); it puts out logits."),
     out_file("--history", "One row an epoch: losses, accuracies, learning rate, seconds (.csv)."),
     out_file("--metadata", "Versions, seed, device, parameters, seconds, settings (.json)."),
-]  # fmt: skip
+]
 
 
 def recipe_options(function: Callable) -> Callable:
@@ -73,6 +83,7 @@ def run_training(options: dict, temperature: float, distillation: dict | None = 
 
     import keras
     import numpy as np
+
     from robustness import devices
     from robustness.architectures import ARCHITECTURES, build
     from robustness.datasets import DatasetInfo, Images
@@ -81,15 +92,25 @@ def run_training(options: dict, temperature: float, distillation: dict | None = 
     from robustness.files import read_npz, sha256_of, whole_file, write_json
     from robustness.model_files import load_network, save_network
     from robustness.training import (
-        Checkpoint, Optimizer, Recipe, TemperedCrossEntropy, TrainingData, accuracy_metric, fit, make_optimizer,
-    )  # fmt: skip
+        Checkpoint,
+        Optimizer,
+        Recipe,
+        TemperedCrossEntropy,
+        TrainingData,
+        accuracy_metric,
+        fit,
+        make_optimizer,
+    )
 
     devices.prepare(options["threads"], options["seed"])
     if options["architecture"] not in ARCHITECTURES:
-        raise UserError(f"there is no architecture {options['architecture']}: choose one of {', '.join(ARCHITECTURES)}.")
+        raise UserError(
+            f"there is no architecture {options['architecture']}: choose one of {', '.join(ARCHITECTURES)}."
+        )
     info = DatasetInfo.load(options["info"])
-    data = TrainingData(Images.load(options["train"]), Images.load(options["validation"]), info.pixel_range,
-                        len(info.classes))  # fmt: skip
+    data = TrainingData(
+        Images.load(options["train"]), Images.load(options["validation"]), info.pixel_range, len(info.classes)
+    )
     if options["erasing_schedule"]:
         (data.rectangles,) = read_npz(options["erasing_schedule"], "rectangles")
         if data.rectangles.shape[1] != len(data.train):

@@ -15,4 +15,6 @@ def write_records(table: pd.DataFrame, path: str | Path) -> None:
 
 def read_records(path: str | Path) -> pd.DataFrame:
     """Read a table of records or of results. Text columns stay text: an epsilon keeps its digits."""
-    return pd.read_csv(path, dtype={"epsilon": str, "epsilon_unit": str, "norm": str, "target": str}, keep_default_na=False)
+    return pd.read_csv(
+        path, dtype={"epsilon": str, "epsilon_unit": str, "norm": str, "target": str}, keep_default_na=False
+    )

@@ -76,10 +76,16 @@ def _sentence(error: jsonschema.ValidationError, what: str) -> str:
     if error.validator == "enum":
         return f"{what}: {place} is {error.instance!r}; allowed are {', '.join(str(v) for v in error.validator_value)}."
     limits = {
-        "minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most", "exclusiveMaximum": "less than",
-        "type": "of type", "pattern": "of the form", "minItems": "of a length of at least",
-        "maxItems": "of a length of at most", "minProperties": "of a length of at least",
-    }  # fmt: skip
+        "minimum": "at least",
+        "exclusiveMinimum": "more than",
+        "maximum": "at most",
+        "exclusiveMaximum": "less than",
+        "type": "of type",
+        "pattern": "of the form",
+        "minItems": "of a length of at least",
+        "maxItems": "of a length of at most",
+        "minProperties": "of a length of at least",
+    }
     if error.validator in limits:
         return f"{what}: {place} is {error.instance!r}; it must be {limits[error.validator]} {error.validator_value}."
     return f"{what}: {place}: {error.message}."
@@ -159,15 +165,21 @@ def _check_dataset(where: str, dataset: dict, sources: dict) -> None:
         raise UserError(f"{where}.source is '{dataset['source']}'; known sources are {', '.join(sorted(sources))}.")
     source = sources[dataset["source"]]
     if "n_classes" in dataset and source.get("n_classes", dataset["n_classes"]) != dataset["n_classes"]:
-        raise UserError(f"{where}.n_classes is {dataset['n_classes']}, but the source has {source['n_classes']}: correct it.")
+        raise UserError(
+            f"{where}.n_classes is {dataset['n_classes']}, but the source has {source['n_classes']}: correct it."
+        )
     split, n_test = dataset["split"], source.get("n_test")
     if n_test and split.get("test_limit", 0) > n_test:
         raise UserError(f"{where}.split.test_limit is {split['test_limit']}, but there are {n_test}: lower it.")
     if source.get("n_train") and split.get("train_limit", 0) > source["n_train"]:
-        raise UserError(f"{where}.split.train_limit is {split['train_limit']}, but there are {source['n_train']}: lower it.")
+        raise UserError(
+            f"{where}.split.train_limit is {split['train_limit']}, but there are {source['n_train']}: lower it."
+        )
     n_test = split.get("test_limit", n_test)
     if n_test and dataset["evaluation"]["n"] > n_test:
-        raise UserError(f"{where}.evaluation.n is {dataset['evaluation']['n']}, but there are {n_test} test images: lower it.")
+        raise UserError(
+            f"{where}.evaluation.n is {dataset['evaluation']['n']}, but there are {n_test} test images: lower it."
+        )
     for key in ("area", "aspect"):
         low, high = dataset["erasing"][key]
         if low > high:
@@ -183,7 +195,9 @@ def _check_model(config: dict, name: str, model: dict) -> None:
     if "teacher" not in model:
         return
     if model["teacher"] not in config["models"]:
-        raise UserError(f"{where}.teacher is '{model['teacher']}', which is no model of this study: define it in models.")
+        raise UserError(
+            f"{where}.teacher is '{model['teacher']}', which is no model of this study: define it in models."
+        )
     teacher = config["models"][model["teacher"]]
     if teacher["dataset"] != model["dataset"]:
         raise UserError(
@@ -196,7 +210,9 @@ def _check_model(config: dict, name: str, model: dict) -> None:
     while "teacher" in config["models"].get(seen[-1], {}):
         seen.append(config["models"][seen[-1]]["teacher"])
         if seen[-1] in seen[:-1]:
-            raise UserError(f"{where}: the teachers go in a circle ({' <- '.join(seen)}): let one train without a teacher.")
+            raise UserError(
+                f"{where}: the teachers go in a circle ({' <- '.join(seen)}): let one train without a teacher."
+            )
 
 
 def _check_attack(config: dict, name: str, attack: dict, sources: dict) -> None:
@@ -209,10 +225,12 @@ def _check_attack(config: dict, name: str, attack: dict, sources: dict) -> None:
             raise UserError(f"{where}.models names '{model}'; this study has {', '.join(config['models'])}.")
     values = [float(text) for text in texts]
     for text, value in zip(texts, values, strict=True):
-        if not 0 <= value:
+        if not value >= 0:
             raise UserError(f"{where}: epsilon {text} is below 0: give the size of the perturbation.")
         if settings.norm == "inf" and value > EPSILON_UNITS[unit]:
-            raise UserError(f"{where}: epsilon {text} is above the pixel range {unit}: lower it or change epsilon_unit.")
+            raise UserError(
+                f"{where}: epsilon {text} is above the pixel range {unit}: lower it or change epsilon_unit."
+            )
         if values.count(value) > 1:
             raise UserError(f"{where}: epsilon {text} stands there twice: remove one.")
         if value > 0 and step_of(settings, text) > value:
@@ -224,7 +242,9 @@ def _check_attack(config: dict, name: str, attack: dict, sources: dict) -> None:
         for model in attack.get("models", config["models"]):
             source = sources[config["datasets"][config["models"][model]["dataset"]]["source"]]
             if int(settings.target) >= source.get("n_classes", 10**9):
-                raise UserError(f"{where}.target is class {settings.target}, but there are {source['n_classes']}: lower it.")
+                raise UserError(
+                    f"{where}.target is class {settings.target}, but there are {source['n_classes']}: lower it."
+                )
 
 
 def check_sources(sources: dict) -> None:

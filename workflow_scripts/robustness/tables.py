@@ -3,14 +3,44 @@
 import pandas as pd
 
 ROBUST_COLUMNS = [
-    "dataset", "architecture", "defence", "model", "seed", "attack", "epsilon", "epsilon_unit",
-    "n", "correct", "accuracy", "ci_low", "ci_high", "loss",
+    "dataset",
+    "architecture",
+    "defence",
+    "model",
+    "seed",
+    "attack",
+    "epsilon",
+    "epsilon_unit",
+    "n",
+    "correct",
+    "accuracy",
+    "ci_low",
+    "ci_high",
+    "loss",
     # Beyond what is asked of every table: what the attack was and how far it really moved the images.
-    "method", "norm", "target", "n_aimed", "target_hits", "moved", "max_linf", "max_l2",
-]  # fmt: skip
+    "method",
+    "norm",
+    "target",
+    "n_aimed",
+    "target_hits",
+    "moved",
+    "max_linf",
+    "max_l2",
+]
 CLEAN_COLUMNS = [
-    "dataset", "architecture", "defence", "model", "seed", "part", "n", "correct", "accuracy", "ci_low", "ci_high", "loss",
-]  # fmt: skip
+    "dataset",
+    "architecture",
+    "defence",
+    "model",
+    "seed",
+    "part",
+    "n",
+    "correct",
+    "accuracy",
+    "ci_low",
+    "ci_high",
+    "loss",
+]
 PARTS = {"validation": "validation", "test": "test", "evaluation": "attacked subset of test"}
 
 
@@ -48,7 +78,9 @@ def _robust_blocks(robust: pd.DataFrame, clean: pd.DataFrame):
         table = cells.pivot(index="epsilon", columns="attack", values="cell")
         table = table.loc[sorted(table.index, key=float), list(dict.fromkeys(rows["attack"]))].fillna("")
         table.index.name, table.columns.name = "epsilon", None
-        unattacked = clean[(clean["model"] == model) & (clean["seed"] == seed) & (clean["part"] == "evaluation")].iloc[0]
+        unattacked = clean[(clean["model"] == model) & (clean["seed"] == seed) & (clean["part"] == "evaluation")].iloc[
+            0
+        ]
         note = (
             f"{dataset}, {architecture}, defence: {defence}. Accuracy in per cent on {rows['n'].iloc[0]} test images with "
             f"95 % Wilson intervals; epsilon on the pixel range {rows['epsilon_unit'].iloc[0]}; "

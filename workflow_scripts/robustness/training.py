@@ -140,8 +140,16 @@ def accuracy_metric(recipe: Recipe) -> keras.metrics.Metric:
 class Batches(keras.utils.PyDataset):
     """The batches of one epoch: a seeded order, erasing where a schedule is given, float32 pixels, encoded labels."""
 
-    def __init__(self, images: Images, labels: np.ndarray, pixel_range: tuple[float, float], batch_size: int,
-                 order: np.ndarray, rectangles: np.ndarray | None = None, seed: tuple[int, ...] = ()):  # fmt: skip
+    def __init__(
+        self,
+        images: Images,
+        labels: np.ndarray,
+        pixel_range: tuple[float, float],
+        batch_size: int,
+        order: np.ndarray,
+        rectangles: np.ndarray | None = None,
+        seed: tuple[int, ...] = (),
+    ):
         super().__init__()
         self.images, self.labels, self.pixel_range = images.images, labels, pixel_range
         self.batch_size, self.order, self.rectangles, self.seed = batch_size, order, rectangles, seed
@@ -250,8 +258,15 @@ def worst(monitor: str) -> float:
     return -math.inf if monitor.endswith("accuracy") else math.inf
 
 
-def fit(trainer: keras.Model, network: keras.Model, data: TrainingData, recipe: Recipe, seed: int,
-        checkpoint: Checkpoint, show_batches: bool = False) -> list[dict]:  # fmt: skip
+def fit(
+    trainer: keras.Model,
+    network: keras.Model,
+    data: TrainingData,
+    recipe: Recipe,
+    seed: int,
+    checkpoint: Checkpoint,
+    show_batches: bool = False,
+) -> list[dict]:
     """Train and return the history, a dict an epoch (epoch, loss, accuracy, val_loss, val_accuracy, rate, seconds).
 
     trainer: the compiled model whose loss is minimised. network: the model whose weights are kept (the trainer
@@ -281,13 +296,22 @@ def fit(trainer: keras.Model, network: keras.Model, data: TrainingData, recipe: 
         order = np.random.default_rng([seed, epoch, 0]).permutation(len(data.train))
         batches = Batches(data.train, labels, data.pixel_range, recipe.batch_size, order, rectangles, (seed, epoch, 2))
         result = trainer.fit(
-            batches, validation_data=validation, shuffle=False, verbose=1 if show_batches else 0,
-            initial_epoch=epoch, epochs=epoch + 1,
-        )  # fmt: skip
+            batches,
+            validation_data=validation,
+            shuffle=False,
+            verbose=1 if show_batches else 0,
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+        )
         row = {"epoch": epoch + 1} | {name: values[-1] for name, values in result.history.items()}
         row["learning_rate"] = float(trainer.optimizer.learning_rate)
         row["seconds"] = round(time.perf_counter() - start, 3)
-        LOG.info("epoch %d/%d  %s", epoch + 1, recipe.epochs, "  ".join(f"{k} {v:.4g}" for k, v in row.items() if k != "epoch"))
+        LOG.info(
+            "epoch %d/%d  %s",
+            epoch + 1,
+            recipe.epochs,
+            "  ".join(f"{k} {v:.4g}" for k, v in row.items() if k != "epoch"),
+        )
         if not math.isfinite(row["loss"]):
             raise UserError(f"the loss is {row['loss']} in epoch {epoch + 1}: lower the learning rate.")
         progress.history.append(row)

@@ -1,0 +1,34 @@
+# make run   the quick study, in a virtual environment of its own
+# make test  the tests, in the same environment with the test tools added
+# make lock  pin requirements.txt and requirements-test.txt anew from the .in files (for maintainers)
+
+PYTHON ?= python3
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: run test lock clean
+
+run: $(VENV)/run.stamp
+	snakemake --cores all
+
+test: $(VENV)/test.stamp
+	python -m pytest
+
+# --no-deps: the requirements are complete, and cleverhans asks for packages that its attacks do not need.
+$(VENV)/run.stamp: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "$(PYTHON) is older than 3.11: name a newer one, as in make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --no-deps --requirement requirements.txt
+	touch $@
+
+$(VENV)/test.stamp: $(VENV)/run.stamp requirements-test.txt
+	$(PIP) install --no-deps --requirement requirements-test.txt
+	touch $@
+
+lock:
+	$(PYTHON) tests/tools/lock.py
+
+clean:
+	rm -rf $(VENV)
