@@ -13,7 +13,12 @@ from robustness.cli import out_file, program
 )
 @click.option("--format", "format_", type=click.Choice(["idx", "cifar", "image_folder"]), required=True)
 @click.option("--class-name", "classes", multiple=True, help="Class names in the order of the labels (format idx).")
-@click.option("--image-size", type=int, nargs=2, help="Height and width to scale an image folder's images to, pixels.")
+@click.option(
+    "--image-size",
+    type=click.IntRange(min=1),
+    nargs=2,
+    help="Height and width to scale an image folder's images to, pixels.",
+)
 @click.option("--colour", type=click.Choice(["rgb", "grey"]), default="rgb", help="Channels of an image folder.")
 @click.option("--n-classes", type=int, help="Fail if the data has another number of classes.")
 @click.option("--name", required=True, help="Name of the dataset in the study.")
@@ -79,6 +84,8 @@ def main(
         validation_part = test_part
     if not len(validation_part):
         raise UserError(f"dataset {name}: no validation image is left: raise split.validation_fraction.")
+    if not len(train_part):
+        raise UserError(f"dataset {name}: no training image is left: lower split.validation_fraction.")
     train_part.save(train)
     validation_part.save(validation)
     test_part.save(test)

@@ -53,8 +53,9 @@ class Distiller(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """alpha x hard + (1 - alpha) x soft, plus the student's weight decay."""
         hard, soft = distillation_losses(y, y_pred, self.teacher(x, training=False), self.settings)
-        self.hard_tracker.update_state(hard)
-        self.soft_tracker.update_state(soft)
+        size = ops.shape(y_pred)[0]  # weighs a smaller last batch as the loss itself is weighed
+        self.hard_tracker.update_state(hard, sample_weight=size)
+        self.soft_tracker.update_state(soft, sample_weight=size)
         loss = self.settings.alpha * hard + (1 - self.settings.alpha) * soft
         for penalty in self.student.losses:
             loss = loss + penalty

@@ -5,10 +5,12 @@ import hashlib
 import io
 import logging
 import os
+import shutil
 import tarfile
 import time
 import urllib.error
 import urllib.request
+import zlib
 from http.client import HTTPException
 from pathlib import Path
 
@@ -17,8 +19,9 @@ from robustness.files import whole_file
 
 LOG = logging.getLogger(__name__)
 CHUNK = 1 << 20
-ATTEMPTS = 3  # for each mirror; an attempt that got more bytes than the last does not count
+ATTEMPTS = 3  # for each mirror; an attempt that got further than all before it does not count
 TIMEOUT = 30  # seconds without a byte
+PAUSE = 0.2  # seconds before the second attempt; twice as long before the third
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 
 
@@ -43,8 +46,8 @@ def mismatch(path: Path, sha256: str | None, sha256_unpacked: str | None) -> str
         if expected:
             try:
                 found = digest_of(path, unpacked)
-            except (OSError, EOFError) as error:
-                return f"it does not unpack ({error})"
+            except (OSError, EOFError, zlib.error) as error:
+                return f"it {'does not unpack' if unpacked else 'is not readable'} ({error})"
             if found != expected:
                 return f"its sha256{' (unpacked)' if unpacked else ''} is {found}, expected {expected}"
     return None
@@ -56,18 +59,19 @@ def fetch_url(url: str, part: Path) -> None:
     Raises Unreachable after ATTEMPTS attempts without a new byte; what has come so far stays in `part`.
     """
     failures, reason = 0, ""
-    while failures < ATTEMPTS:
+    furthest = part.stat().st_size if part.exists() else 0
+    while True:
         before = part.stat().st_size if part.exists() else 0
         try:
             request = urllib.request.Request(url, headers={"Range": f"bytes={before}-"} if before else {})
             with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
                 resumed = response.status == 206
                 have = before if resumed else 0
-                total = have + int(response.headers.get("Content-Length") or 0)
+                total = have + (response.length or 0)
                 LOG.info("%s: %s%d bytes to come", url, f"{have} bytes there, " if have else "", total - have)
                 with open(part, "ab" if resumed else "wb") as handle:
                     last = time.monotonic()
-                    while chunk := response.read(CHUNK):
+                    while chunk := response.read1(CHUNK):  # read would drop what came before a connection stalls
                         handle.write(chunk)
                         have += len(chunk)
                         if time.monotonic() - last > 10:
@@ -82,13 +86,15 @@ def fetch_url(url: str, part: Path) -> None:
                 part.unlink(missing_ok=True)
             elif error.code < 500:
                 raise Unreachable(reason) from error
-        except (OSError, HTTPException) as error:
-            reason = str(getattr(error, "reason", error)) or type(error).__name__
-        grown = (part.stat().st_size if part.exists() else 0) > before
-        failures = 0 if grown else failures + 1
+        except (OSError, HTTPException, ValueError) as error:  # ValueError: an address that urllib can't parse
+            reason = str(getattr(error, "reason", None) or error) or type(error).__name__
+        size = part.stat().st_size if part.exists() else 0
+        failures = 0 if size > furthest else failures + 1
+        furthest = max(furthest, size)
+        if failures == ATTEMPTS:
+            raise Unreachable(reason)
         LOG.info("%s: %s; trying again", url, reason)
-        time.sleep(0.2 * failures)
-    raise Unreachable(reason)
+        time.sleep(PAUSE * failures)
 
 
 def fetch_file(
@@ -97,21 +103,31 @@ def fetch_file(
     """Bring the file `name` from the first mirror that delivers the expected bytes; return that mirror's address.
 
     mirrors: addresses or folders of this machine (a mirror that is a file is that file itself), tried in order.
-    A download that breaks is resumed, in a later call too, from `output`.download.
-    Raises UserError with every mirror's reason if none delivers; `output` then does not exist.
+    A download that breaks is resumed from `output`.download, in a later call and from another mirror only if there
+    is a checksum, since nothing else would notice that the two parts are of different files.
+    Raises UserError with every mirror's reason if none delivers; nothing is then written to `output`.
     """
     part = output.with_name(output.name + ".download")
     output.parent.mkdir(parents=True, exist_ok=True)
+    checked = bool(sha256 or sha256_unpacked)
     reasons = []
     for mirror in mirrors:
         if is_url(mirror):
             address = f"{mirror.rstrip('/')}/{name}"
+            if not checked:
+                part.unlink(missing_ok=True)
+            foreign = part.exists()  # its bytes may be of an older file, or of one that another mirror packed otherwise
             try:
                 fetch_url(address, part)
+                wrong = mismatch(part, sha256, sha256_unpacked)
+                if wrong and foreign:
+                    LOG.info("%s: %s; beginning again", address, wrong)
+                    part.unlink()
+                    fetch_url(address, part)
+                    wrong = mismatch(part, sha256, sha256_unpacked)
             except Unreachable as error:
                 reasons.append(f"{address}: {error}")
                 continue
-            wrong = mismatch(part, sha256, sha256_unpacked)
             if wrong is None:
                 os.replace(part, output)
                 return address
@@ -124,11 +140,13 @@ def fetch_file(
                 continue
             wrong = mismatch(path, sha256, sha256_unpacked)
             if wrong is None:
-                with whole_file(output) as temporary, open(path, "rb") as source, open(temporary, "wb") as target:
-                    while chunk := source.read(CHUNK):
-                        target.write(chunk)
+                with whole_file(output) as temporary:
+                    shutil.copyfile(path, temporary)
+                part.unlink(missing_ok=True)
                 return str(path)
             reasons.append(f"{path}: {wrong}")
+    if not checked:
+        part.unlink(missing_ok=True)
     raise UserError(
         f"{name} can't be had from any mirror ({'; '.join(reasons)}): mend the source's mirrors or checksum."
     )
@@ -151,11 +169,11 @@ def pack_image_folder(folder: Path, output: Path, sha256: str | None = None) -> 
         raise UserError(f"{folder}/train has {len(classes['train'])} class folders: a classifier needs two or more.")
     n = 0
     with whole_file(output) as temporary:
-        with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
+        with tarfile.open(temporary, "w", format=tarfile.GNU_FORMAT) as tar:
             for part in ("train", "test"):
                 for label in classes[part]:
                     paths = sorted((folder / part / label).iterdir(), key=lambda path: path.name)
-                    images = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES]
+                    images = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
                     if not images:
                         raise UserError(
                             f"{folder / part / label} holds no image: remove the class or add images to it."

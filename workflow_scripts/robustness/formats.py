@@ -2,8 +2,10 @@
 
 import gzip
 import io
+import math
 import pickle
 import tarfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,28 +36,31 @@ def read_idx(path: Path) -> np.ndarray:
     try:
         with gzip.open(path, "rb") if packed else open(path, "rb") as handle:
             data = handle.read()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise UserError(
             f"{path} is a broken gzip file ({error}): remove it, so that it is downloaded again."
         ) from error
     if len(data) < 4 or data[:3] != b"\0\0\x08":
         raise UserError(f"{path} is no IDX file of unsigned bytes: check the source's files and format.")
-    dimensions = data[3]
-    shape = tuple(np.frombuffer(data, ">u4", dimensions, 4).tolist())
-    if len(data) != 4 + 4 * dimensions + int(np.prod(shape)):
+    start = 4 + 4 * data[3]
+    shape = tuple(int.from_bytes(data[i : i + 4], "big") for i in range(4, start, 4))
+    if len(data) != start + math.prod(shape):
         raise UserError(f"{path} is not as long as its header says: remove it, so that it is downloaded again.")
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
 
 
 def read_idx_dataset(files: dict[str, Path], classes: list[str]) -> RawDataset:
     """The four files of MNIST and its relatives."""
     arrays = {}
     for part in ("train", "t10k"):
-        for kind in ("images-idx3-ubyte", "labels-idx1-ubyte"):
+        for kind, dimensions in (("images-idx3-ubyte", 3), ("labels-idx1-ubyte", 1)):
             found = [path for name, path in files.items() if name.startswith(f"{part}-{kind}")]
             if not found:
                 raise UserError(f"the IDX source has no file named {part}-{kind}[.gz]: add it to the source's files.")
-            arrays[part, kind[:6]] = read_idx(found[0])
+            array = read_idx(found[0])
+            if array.ndim != dimensions:
+                raise UserError(f"{found[0]} has {array.ndim} dimensions, not {dimensions}: check the source's files.")
+            arrays[part, kind[:6]] = array
     return RawDataset(
         arrays["train", "images"][..., None],
         arrays["train", "labels"].astype(np.int64),
@@ -97,7 +102,7 @@ def read_tar(path: Path) -> dict[str, bytes]:
                 if member.isfile():
                     content[member.name] = tar.extractfile(member).read()
             return content
-    except (tarfile.TarError, OSError, EOFError) as error:
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         if isinstance(error, FileNotFoundError):
             raise
         raise UserError(f"{path} is a broken archive ({error}): remove it, so that it is downloaded again.") from error
@@ -113,29 +118,34 @@ def read_cifar(path: Path) -> RawDataset:
             raise UserError(f"{path} has no file '{name}': it is not CIFAR's python version.")
         try:
             return ArrayUnpickler(io.BytesIO(by_name[name]), encoding="bytes").load()
-        except (pickle.UnpicklingError, EOFError) as error:
+        except UserError:
+            raise
+        except Exception as error:  # a broken pickle can raise almost anything
             raise UserError(
                 f"'{name}' in {path} is broken ({error}): remove it, so that it is downloaded again."
             ) from error
 
-    if "batches.meta" in by_name:
-        train, test = [load(f"data_batch_{i}") for i in range(1, 6)], [load("test_batch")]
-        labels, names = b"labels", load("batches.meta")[b"label_names"]
+    if "batches.meta" in by_name or "data_batch_1" in by_name:
+        train, test, meta = [load(f"data_batch_{i}") for i in range(1, 6)], [load("test_batch")], load("batches.meta")
+        labels, names = b"labels", b"label_names"
     else:
-        train, test = [load("train")], [load("test")]
-        labels, names = b"fine_labels", load("meta")[b"fine_label_names"]
+        train, test, meta = [load("train")], [load("test")], load("meta")
+        labels, names = b"fine_labels", b"fine_label_names"
 
     def images(batches: list[dict]) -> np.ndarray:
         rows = np.concatenate([np.asarray(batch[b"data"], np.uint8) for batch in batches])
         return np.ascontiguousarray(rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
 
-    return RawDataset(
-        images(train),
-        np.concatenate([np.asarray(batch[labels], np.int64) for batch in train]),
-        images(test),
-        np.concatenate([np.asarray(batch[labels], np.int64) for batch in test]),
-        [name.decode() for name in names],
-    )
+    try:
+        return RawDataset(
+            images(train),
+            np.concatenate([np.asarray(batch[labels], np.int64) for batch in train]),
+            images(test),
+            np.concatenate([np.asarray(batch[labels], np.int64) for batch in test]),
+            [name.decode() for name in meta[names]],
+        )
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{path} is not laid out as CIFAR's python version ({error!r}): check the source.") from error
 
 
 def read_image_tar(path: Path, size: tuple[int, int] | None, colour: str) -> RawDataset:
@@ -144,16 +154,23 @@ def read_image_tar(path: Path, size: tuple[int, int] | None, colour: str) -> Raw
     size: (height, width) to scale every image to; None keeps the size, which must then be the same for all.
     colour: 'rgb' or 'grey'.
     """
-    from PIL import Image, UnidentifiedImageError  # here, since only this format needs it
+    from PIL import Image  # here, since only this format needs it
 
     images, labels, classes = {"train": [], "test": []}, {"train": [], "test": []}, []
     for name, data in read_tar(path).items():
-        part, label, _ = name.split("/")
+        part, label = name.split("/")[:2] if name.count("/") == 2 else ("", "")
+        if part not in images:
+            raise UserError(f"{path} holds '{name}', not train/CLASS/IMAGE or test/CLASS/IMAGE: pack the folder again.")
         if label not in classes:
             classes.append(label)
         try:
-            image = Image.open(io.BytesIO(data)).convert({"rgb": "RGB", "grey": "L"}[colour])
-        except (UnidentifiedImageError, OSError) as error:
+            image = Image.open(io.BytesIO(data))
+            if image.mode.startswith(("I", "F")):  # Pillow would clip these to 255 without a word
+                raise UserError(f"{name} in the image folder has more than 8 bits a channel: convert it to 8 bits.")
+            image = image.convert({"rgb": "RGB", "grey": "L"}[colour])
+        except UserError:
+            raise
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise UserError(f"{name} in the image folder is no readable image: remove or replace it.") from error
         if size and image.size != size[::-1]:
             image = image.resize(size[::-1], Image.Resampling.BILINEAR)
@@ -164,6 +181,8 @@ def read_image_tar(path: Path, size: tuple[int, int] | None, colour: str) -> Raw
             )
         images[part].append(array)
         labels[part].append(classes.index(label))
+    if empty := [part for part in images if not images[part]]:
+        raise UserError(f"{path} holds no image of the part '{empty[0]}': pack the folder again.")
     return RawDataset(
         np.stack(images["train"]),
         np.array(labels["train"], np.int64),
@@ -196,8 +215,12 @@ def read_dataset(
                 f"the {part} part has {len(images)} images and {len(labels)} labels: check the source's files."
             )
         if labels.min() < 0 or labels.max() >= len(data.classes):
+            odd = labels.min() if labels.min() < 0 else labels.max()
             raise UserError(
-                f"the {part} part has label {labels.max()}, but the source names {len(data.classes)} classes: "
+                f"the {part} part has label {odd}, but the source names {len(data.classes)} classes: "
                 "correct the source's classes."
             )
+    if data.train_images.shape[1:] != data.test_images.shape[1:]:
+        shapes = ["x".join(map(str, images.shape[1:])) for images in (data.train_images, data.test_images)]
+        raise UserError(f"training images are {shapes[0]}, test images {shapes[1]}: check the source's files.")
     return data

@@ -20,13 +20,23 @@ def save_network(network: keras.Model, path: str | Path) -> None:
             with zipfile.ZipFile(raw) as source, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as target:
                 for name in sorted(source.namelist()):
                     data = source.read(name)
-                    if name == "metadata.json":
-                        metadata = json.loads(data)
-                        metadata.pop("date_saved", None)
-                        data = json.dumps(metadata, sort_keys=True).encode()
+                    if name.endswith(".json"):
+                        data = json.dumps(_without_chance(json.loads(data), {}), sort_keys=True).encode()
                     target.writestr(zipfile.ZipInfo(name), data)  # ZipInfo's default time is a constant
         finally:
             raw.unlink(missing_ok=True)
+
+
+def _without_chance(node: object, numbers: dict[int, int]) -> object:
+    """Keras' notes without the date, and with its shared_object_ids (memory addresses) numbered as they appear."""
+    if isinstance(node, list):
+        return [_without_chance(item, numbers) for item in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {key: _without_chance(value, numbers) for key, value in node.items() if key != "date_saved"}
+    if "shared_object_id" in kept:
+        kept["shared_object_id"] = numbers.setdefault(kept["shared_object_id"], len(numbers))
+    return kept
 
 
 def load_network(path: str | Path, shape: tuple[int, int, int], n_classes: int) -> keras.Model:

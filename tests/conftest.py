@@ -1,0 +1,56 @@
+"""What tests share: copies of the project to run in, and one run of the tiny study."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TINY = "tests/configs/tiny.yaml"
+
+
+def copy_project(target: Path) -> Path:
+    """Copy what git tracks, or would track, to a folder: a clean clone of the working tree."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    for name in filter(None, listed.split("\0")):
+        source = ROOT / name
+        if source.is_symlink() or source.exists():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target / name, follow_symlinks=False)
+    return target
+
+
+def run(folder: Path, *words: str, environment: dict | None = None, check: bool = True) -> subprocess.CompletedProcess:
+    """Run a program of the tests' own environment in a folder; output and errors come as one text."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        words, cwd=folder, env=os.environ | {"PATH": path} | (environment or {}),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert not check or done.returncode == 0, done.stdout
+    return done
+
+
+def snakemake(folder: Path, *words: str, **settings) -> str:
+    """Run snakemake on the tiny study and return all that it printed."""
+    return run(folder, "snakemake", "--cores", "2", "--configfile", TINY, *words, **settings).stdout
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory) -> Path:
+    """A clone in which the tiny study was run whole. Tests read it; those that change it take a copy (`tiny_copy`)."""
+    folder = copy_project(tmp_path_factory.mktemp("tiny"))
+    snakemake(folder)
+    return folder
+
+
+@pytest.fixture
+def tiny_copy(tiny_run, tmp_path) -> Path:
+    """A copy of the run clone, times and Snakemake's notes included, free to be changed."""
+    return Path(shutil.copytree(tiny_run, tmp_path / "clone", symlinks=True))

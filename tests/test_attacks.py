@@ -1,0 +1,256 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from cleverhans.tf2.attacks.projected_gradient_descent import projected_gradient_descent
+from networks import images, curved_network
+from robustness.attack_settings import AttackSettings, pixel_scale, reaches_epsilon, step_of
+from robustness.attacks import METHODS, choose_targets, craft
+from robustness.datasets import to_pixels
+from robustness.evaluation import perturbation_norms
+
+CLIP = (0.0, 1.0)
+ITERATIVE = {"relative_step": 0.3, "iterations": 6}
+ALL = [
+    AttackSettings("fgsm"),
+    AttackSettings("bim", **ITERATIVE),
+    AttackSettings("mim", **ITERATIVE),
+    AttackSettings("pgd", **ITERATIVE),
+    AttackSettings("pgd", **ITERATIVE, random_start=True),
+    AttackSettings("pgd", **ITERATIVE, random_start=True, restarts=3),
+]
+
+
+@pytest.fixture(scope="module")
+def network():
+    return curved_network()
+
+
+@pytest.fixture(scope="module")
+def data():
+    loaded = images()
+    return to_pixels(loaded.images, CLIP), loaded.labels
+
+
+def run(network, data, settings, epsilon=0.1, seed=0, batch_size=16):
+    return craft(network, *data, settings, epsilon, step_of(settings, str(epsilon)), CLIP, seed, batch_size)
+
+
+def losses(network, x, labels):
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, network(x)).numpy()
+
+
+def gradient(network, x, labels):
+    x = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        loss = tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, network(x)))
+    return tape.gradient(loss, x).numpy()
+
+
+@pytest.mark.parametrize("epsilon", [0.01, 0.1, 0.5])
+def test_fgsm_is_x_plus_epsilon_times_the_gradients_sign(network, data, epsilon):
+    x, labels = data
+    adversarial, targets = run(network, data, AttackSettings("fgsm"), epsilon)
+    expected = np.clip(x + np.float32(epsilon) * np.sign(gradient(network, x, labels)), 0, 1)
+    np.testing.assert_allclose(adversarial, expected, atol=1e-7)
+    assert (targets == -1).all()
+
+
+def test_fgsm_in_the_euclidean_norm_moves_along_the_gradient(network, data):
+    x, labels = data
+    adversarial, _ = run(network, data, AttackSettings("fgsm", norm="2"), 0.05)
+    g = gradient(network, x, labels)
+    expected = np.clip(x + 0.05 * g / np.sqrt((g**2).sum(axis=(1, 2, 3), keepdims=True)), 0, 1)
+    np.testing.assert_allclose(adversarial, expected, atol=1e-6)
+
+
+def test_fgsm_targeted_descends_the_targets_loss(network, data):
+    x, labels = data
+    adversarial, targets = run(network, data, AttackSettings("fgsm", target="random"), 0.1)
+    expected = np.clip(x - np.float32(0.1) * np.sign(gradient(network, x, targets)), 0, 1)
+    np.testing.assert_allclose(adversarial, expected, atol=1e-7)
+    assert (targets != labels).all()
+    assert losses(network, adversarial, targets).mean() < losses(network, x, targets).mean()
+
+
+def test_bim_equals_its_own_recurrence(network, data):
+    """Kurakin et al., equation 2, step by step with TensorFlow's own gradient."""
+    x, labels = data
+    adversarial, _ = run(network, data, AttackSettings("bim", step=0.02, iterations=4), 0.05)
+    expected = x
+    for _ in range(4):
+        expected = np.clip(expected + np.float32(0.02) * np.sign(gradient(network, expected, labels)), 0, 1)
+        expected = np.clip(np.clip(expected, x - np.float32(0.05), x + np.float32(0.05)), 0, 1)
+    np.testing.assert_allclose(adversarial, expected, atol=1e-6)
+
+
+def test_mim_equals_its_own_recurrence(network, data):
+    """Dong et al. 2018, algorithm 1 (their mean instead of the sum in the norm changes no sign)."""
+    x, labels = data
+    adversarial, _ = run(network, data, AttackSettings("mim", step=0.02, iterations=4, momentum=0.9), 0.05)
+    expected, momentum = x, np.zeros_like(x)
+    for _ in range(4):
+        g = gradient(network, expected, labels)
+        momentum = 0.9 * momentum + g / np.abs(g).mean(axis=(1, 2, 3), keepdims=True)
+        expected = np.clip(expected + np.float32(0.02) * np.sign(momentum), x - np.float32(0.05), x + np.float32(0.05))
+        expected = np.clip(expected, 0, 1)
+    np.testing.assert_allclose(adversarial, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("norm", ["inf", "2"])
+@pytest.mark.parametrize("settings", ALL, ids=lambda s: f"{s.method}-{s.random_start}-{s.restarts}")
+def test_every_attack_stays_in_ball_and_range_and_raises_the_loss(network, data, settings, norm):
+    x, labels = data
+    epsilon = {"inf": 0.1, "2": 0.5}[norm]
+    settings = AttackSettings(**(settings.__dict__ | {"norm": norm}))
+    adversarial, _ = run(network, data, settings, epsilon)
+    assert adversarial.dtype == np.float32 and adversarial.shape == x.shape
+    assert adversarial.min() >= 0 and adversarial.max() <= 1
+    assert perturbation_norms(adversarial, x)["linf" if norm == "inf" else "l2"].max() <= epsilon * (1 + 1e-5)
+    assert losses(network, adversarial, labels).mean() > losses(network, x, labels).mean()
+
+
+@pytest.mark.parametrize("settings", ALL[1:], ids=lambda s: f"{s.method}-{s.random_start}-{s.restarts}")
+def test_iterating_is_no_weaker_than_one_step(network, data, settings):
+    x, labels = data
+    one, _ = run(network, data, AttackSettings("fgsm"))
+    many, _ = run(network, data, settings)
+    assert losses(network, many, labels).mean() >= losses(network, one, labels).mean() - 1e-4
+
+
+def test_restarts_keep_the_highest_loss_of_each_image(network, data):
+    _, labels = data
+    settings = {"method": "pgd", "relative_step": 0.3, "iterations": 2, "random_start": True}
+    single, _ = run(network, data, AttackSettings(**settings), batch_size=40)
+    several, _ = run(network, data, AttackSettings(**settings, restarts=4), batch_size=40)
+    # The first of the restarts draws the same start as the single run.
+    assert (losses(network, several, labels) >= losses(network, single, labels) - 1e-6).all()
+    assert (losses(network, several, labels) > losses(network, single, labels) + 1e-6).any()
+
+
+def test_the_seed_decides_and_nothing_else(network, data):
+    settings = ALL[4]
+    first, again, other = (run(network, data, settings, seed=seed)[0] for seed in (1, 1, 2))
+    assert first.tobytes() == again.tobytes()
+    assert (first != other).any()
+
+
+@pytest.mark.parametrize("settings", ALL, ids=lambda s: f"{s.method}-{s.random_start}-{s.restarts}")
+def test_epsilon_zero_gives_the_images_back(network, data, settings):
+    adversarial, _ = run(network, data, settings, epsilon=0)
+    assert adversarial.tobytes() == data[0].tobytes()
+
+
+def test_without_random_start_pgd_begins_at_the_image(network, data):
+    pgd, _ = run(network, data, AttackSettings("pgd", **ITERATIVE))
+    bim, _ = run(network, data, AttackSettings("bim", **ITERATIVE))
+    started, _ = run(network, data, AttackSettings("pgd", **ITERATIVE, random_start=True))
+    assert pgd.tobytes() == bim.tobytes()
+    assert (pgd != started).any()
+
+
+class Counting:
+    """A network that counts how often Python calls it: once a trace, not once a step."""
+
+    def __init__(self, network):
+        self.network, self.calls = network, 0
+
+    def __call__(self, x, training=False):
+        self.calls += 1
+        return self.network(x, training=training)
+
+
+def test_the_gradient_is_traced_once_for_all_steps_and_batches(network, data):
+    counting = Counting(network)
+    run(counting, data, AttackSettings("pgd", **ITERATIVE, random_start=True), batch_size=16)  # 3 batches, one padded
+    assert counting.calls == 1
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 40, 100])
+def test_the_batch_size_changes_nothing_but_rounding(network, data, batch_size):
+    expected, _ = run(network, data, ALL[1], batch_size=16)
+    found, _ = run(network, data, ALL[1], batch_size=batch_size)
+    assert (np.abs(found - expected) < 1e-6).mean() > 0.99
+
+
+def test_a_vanished_gradient_leaves_the_image_where_it_is(data):
+    """sign(0) is 0: cleverhans gives x back and says nothing, so the records must tell (column `moved`)."""
+    x, _ = data
+    masked = curved_network(scale=1e5)
+    labels = masked(x).numpy().argmax(axis=1)
+    adversarial, _ = run(masked, (x, labels), AttackSettings("fgsm"))
+    still = (adversarial == x).all(axis=(1, 2, 3))
+    assert still.mean() > 0.9
+    assert (gradient(masked, x, labels)[still] == 0).all()
+
+
+@pytest.mark.parametrize("pixel_range", [(0.0, 255.0), (-1.0, 1.0)])
+@pytest.mark.parametrize("unit", ["0-1", "0-255"])
+def test_epsilon_means_pixels_whatever_the_networks_range(network, data, pixel_range, unit):
+    """The same attack, told in another unit on a network of another range, is the same perturbation."""
+    x, labels = data
+    low, high = pixel_range
+    inputs = keras.layers.Input(x.shape[1:])
+    other = keras.Model(inputs, network(keras.layers.Rescaling(1 / (high - low), -low / (high - low))(inputs)))
+    epsilon = {"0-1": 0.1, "0-255": 25.5}[unit] * pixel_scale(unit, pixel_range)
+    adversarial, _ = craft(
+        other, x * (high - low) + low, labels, AttackSettings("fgsm"), epsilon, epsilon, pixel_range, 0, 16
+    )
+    expected, _ = run(network, data, AttackSettings("fgsm"))
+    np.testing.assert_allclose((adversarial - low) / (high - low), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("target", ["least_likely", "random", "2"])
+def test_targets_are_never_the_true_class(target):
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(500, 4)), rng.integers(0, 4, 500)
+    targets = choose_targets(logits, labels, target, seed=3)
+    assert (targets != labels).all()
+    if target == "least_likely":
+        for row, label, chosen in zip(logits, labels, targets):
+            assert row[chosen] == min(value for i, value in enumerate(row) if i != label)
+    if target == "random":
+        assert set(targets[labels == 0]) == {1, 2, 3}
+    if target == "2":
+        assert (targets[labels == 2] == -1).all() and (targets[labels != 2] == 2).all()
+
+
+def test_images_of_the_target_class_are_left_alone(network, data):
+    x, labels = data
+    adversarial, targets = run(network, data, AttackSettings("fgsm", target="2"))
+    assert (adversarial[labels == 2] == x[labels == 2]).all()
+    assert (targets[labels == 2] == -1).all()
+    assert (adversarial[labels != 2] != x[labels != 2]).any(axis=(1, 2, 3)).all()
+
+
+class TestTrapsOfCleverhans:
+    """What attacks.py steps around; a test that fails here says that the detour is no longer needed."""
+
+    def call(self, network, data, **settings):
+        x, labels = data
+        base = {"eps": 0.1, "eps_iter": 0.05, "nb_iter": 2, "norm": np.inf, "clip_min": 0.0, "clip_max": 1.0}
+        return projected_gradient_descent(network, tf.constant(x), y=tf.constant(labels), **(base | settings))
+
+    def test_sanity_checks_raise_when_clipping(self, network, data):
+        with pytest.raises(Exception, match=r"truth value|ambiguous|ndim|inhomogeneous|boolean"):
+            self.call(network, data, sanity_checks=True)
+
+    def test_a_step_above_epsilon_is_an_assertion(self, network, data):
+        with pytest.raises(AssertionError):
+            self.call(network, data, eps_iter=0.2)
+
+    def test_the_default_starts_at_x(self, network, data):
+        assert (self.call(network, data).numpy() == self.call(network, data, rand_init=0.0).numpy()).all()
+
+
+@pytest.mark.parametrize(
+    ("step", "iterations", "epsilon", "reaches"),
+    [(0.01, 40, "0.4", True), (0.01, 40, "0.5", False), (0.1, 3, "0.3", True), (0.1, 3, "0.30001", False)],
+)
+def test_step_budget_in_decimal_arithmetic(step, iterations, epsilon, reaches):
+    assert reaches_epsilon(AttackSettings("pgd", step=step, iterations=iterations), epsilon) is reaches
+
+
+def test_every_method_is_tested_here():
+    assert set(METHODS) == {settings.method for settings in ALL}
