@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from cleverhans.tf2.attacks.projected_gradient_descent import projected_gradient_descent
-from networks import images, curved_network
+from networks import curved_network, images
+
 from robustness.attack_settings import AttackSettings, pixel_scale, reaches_epsilon, step_of
 from robustness.attacks import METHODS, choose_targets, craft
 from robustness.datasets import to_pixels
@@ -113,7 +114,7 @@ def test_every_attack_stays_in_ball_and_range_and_raises_the_loss(network, data,
 
 @pytest.mark.parametrize("settings", ALL[1:], ids=lambda s: f"{s.method}-{s.random_start}-{s.restarts}")
 def test_iterating_is_no_weaker_than_one_step(network, data, settings):
-    x, labels = data
+    _, labels = data
     one, _ = run(network, data, AttackSettings("fgsm"))
     many, _ = run(network, data, settings)
     assert losses(network, many, labels).mean() >= losses(network, one, labels).mean() - 1e-4

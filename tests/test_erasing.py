@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from robustness.erasing import ErasingSettings, draw_rectangles, draw_schedule, erase
 from robustness.errors import UserError
 

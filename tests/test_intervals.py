@@ -1,4 +1,5 @@
 import pytest
+
 from robustness.intervals import wilson_interval
 
 

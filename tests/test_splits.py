@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from robustness.errors import UserError
 from robustness.splits import holdout_split, stratified_sample
 

@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 from keras import layers
 from networks import images
-from robustness import devices
+
 from robustness.architectures import ARCHITECTURES, build
 from robustness.datasets import encode_labels, to_pixels
 from robustness.distillation import Distillation, Distiller, distillation_losses
@@ -205,12 +205,20 @@ def test_the_kept_epoch(checkpoint):
     weights, history = trained(recipe, erasing=False)
     values = [row.get(checkpoint, row["epoch"]) for row in history]
     best = values.index({"val_loss": min}.get(checkpoint, max)(values))
-    shortened, _ = trained(Recipe(optimizer=Optimizer("sgd", 0.5), batch_size=16, epochs=best + 1, checkpoint="last"), erasing=False)
+    shortened, _ = trained(
+        Recipe(optimizer=Optimizer("sgd", 0.5), batch_size=16, epochs=best + 1, checkpoint="last"), erasing=False
+    )
     assert same(weights, shortened)
 
 
 def test_early_stopping_waits_for_patience_and_no_longer():
-    recipe = Recipe(optimizer=Optimizer("sgd", 1e-7), batch_size=16, epochs=9, early_stopping_patience=2, early_stopping_min_delta=1.0)
+    recipe = Recipe(
+        optimizer=Optimizer("sgd", 1e-7),
+        batch_size=16,
+        epochs=9,
+        early_stopping_patience=2,
+        early_stopping_min_delta=1.0,
+    )
     _, history = trained(recipe, erasing=False)
     assert len(history) == 3  # the first epoch is the best, two more bring nothing
 
@@ -276,12 +284,16 @@ def test_saved_networks_are_the_same_bytes_and_the_same_function(tmp_path):
     x = to_pixels(images().images, (0.0, 255.0))
     loaded = load_network(tmp_path / "a.keras", (8, 8, 1), 4)
     assert predict_logits(loaded, x).tobytes() == predict_logits(network, x).tobytes()
-    assert sorted(os.listdir(tmp_path)) == ["a.keras", "b.keras"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.keras", "b.keras"]
 
 
 @pytest.mark.parametrize(
     ("shape", "classes", "content", "words"),
-    [((28, 28, 1), 4, None, "takes images of"), ((8, 8, 1), 10, None, "tells 4 classes"), ((8, 8, 1), 4, b"x", "can't be read")],
+    [
+        ((28, 28, 1), 4, None, "takes images of"),
+        ((8, 8, 1), 10, None, "tells 4 classes"),
+        ((8, 8, 1), 4, b"x", "can't be read"),
+    ],
 )
 def test_a_model_that_does_not_fit_is_told(tmp_path, shape, classes, content, words):
     save_network(small(), tmp_path / "m.keras")
@@ -345,5 +357,3 @@ def test_threads_are_bound(tmp_path):
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.stdout.split() == ["1", "1"], done.stderr
-
-

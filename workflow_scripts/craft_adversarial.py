@@ -10,7 +10,7 @@ from robustness.cli import in_file, out_file, program, seed_option, threads_opti
 @in_file("--images", "The images to start from (.npz of select_evaluation_subset).")
 @in_file("--info", "dataset.json of the dataset.")
 @click.option("--attack", required=True, help="Name of the attack in the study.")
-@click.option("--method", type=click.Choice(["fgsm", "bim", "mim", "pgd"]), required=True)
+@click.option("--method", type=click.Choice(["fgsm", "bim", "mim", "pgd"]), required=True, help="Which attack.")
 @click.option("--norm", type=click.Choice(["inf", "2"]), default="inf", help="Norm that epsilon and step bound.")
 @click.option("--epsilon", required=True, help="Size of the perturbation, in epsilon's unit.")
 @click.option(

@@ -11,7 +11,13 @@ from robustness.cli import out_file, program
 @click.option(
     "--file", "files", multiple=True, required=True, help="A file of the source; give the option once a file."
 )
-@click.option("--format", "format_", type=click.Choice(["idx", "cifar", "image_folder"]), required=True)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["idx", "cifar", "image_folder"]),
+    required=True,
+    help="How the source is packed.",
+)
 @click.option("--class-name", "classes", multiple=True, help="Class names in the order of the labels (format idx).")
 @click.option(
     "--image-size",

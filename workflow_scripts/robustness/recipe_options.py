@@ -24,8 +24,13 @@ OPTIONS = [
         default="categorical_crossentropy",
         help="Cross-entropy of one-hot or of integer labels; the values are the same.",
     ),
-    click.option("--optimizer-name", type=click.Choice(["adam", "sgd"]), default="adam"),
-    click.option("--optimizer-learning-rate", type=click.FloatRange(min=0, min_open=True), default=0.001),
+    click.option("--optimizer-name", type=click.Choice(["adam", "sgd"]), default="adam", help="Which optimiser."),
+    click.option(
+        "--optimizer-learning-rate",
+        type=click.FloatRange(min=0, min_open=True),
+        default=0.001,
+        help="Rate of the first step.",
+    ),
     click.option("--optimizer-momentum", type=click.FloatRange(0, 1), default=0.0, help="Of sgd."),
     click.option("--optimizer-nesterov/--no-optimizer-nesterov", default=False, help="Nesterov's momentum, of sgd."),
     click.option("--optimizer-beta-1", type=click.FloatRange(0, 1), default=0.9, help="Of adam."),
@@ -40,7 +45,12 @@ OPTIONS = [
     click.option("--epochs", type=click.IntRange(min=1), required=True, help="Passes over the training images."),
     click.option("--weight-decay", type=click.FloatRange(min=0), default=0.0, help="L2 coefficient of the kernels."),
     click.option("--early-stopping-patience", type=click.IntRange(min=0), default=0, help="Epochs; 0: no stopping."),
-    click.option("--early-stopping-monitor", type=click.Choice(["val_loss", "val_accuracy"]), default="val_loss"),
+    click.option(
+        "--early-stopping-monitor",
+        type=click.Choice(["val_loss", "val_accuracy"]),
+        default="val_loss",
+        help="What has to get better.",
+    ),
     click.option(
         "--early-stopping-min-delta", type=click.FloatRange(min=0), default=0.0, help="A smaller gain is none."
     ),

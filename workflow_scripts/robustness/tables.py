@@ -70,11 +70,21 @@ def percent(row: pd.Series) -> str:
     return f"{100 * row['accuracy']:.2f} [{100 * row['ci_low']:.2f}, {100 * row['ci_high']:.2f}]"
 
 
+UNMOVED = 0.01  # share of images that an attack may leave where they are before its cells are marked
+
+
+def _cell(row: pd.Series) -> str:
+    """percent, marked where the attack left images where they were although epsilon allowed it to move them."""
+    attacked = row["n"] if pd.isna(row["n_aimed"]) else row["n_aimed"]
+    unmoved = float(row["epsilon"]) > 0 and row["moved"] < (1 - UNMOVED) * attacked
+    return percent(row) + (" †" if unmoved else "")
+
+
 def _robust_blocks(robust: pd.DataFrame, clean: pd.DataFrame):
     """Title, subtitle and a table (epsilons down, attacks across) for each model and seed."""
     for keys, rows in robust.groupby(["dataset", "architecture", "defence", "model", "seed"], sort=False):
         dataset, architecture, defence, model, seed = keys
-        cells = rows.assign(cell=rows.apply(percent, axis=1))
+        cells = rows.assign(cell=rows.apply(_cell, axis=1))
         table = cells.pivot(index="epsilon", columns="attack", values="cell")
         table = table.loc[sorted(table.index, key=float), list(dict.fromkeys(rows["attack"]))].fillna("")
         table.index.name, table.columns.name = "epsilon", None
@@ -86,6 +96,11 @@ def _robust_blocks(robust: pd.DataFrame, clean: pd.DataFrame):
             f"95 % Wilson intervals; epsilon on the pixel range {rows['epsilon_unit'].iloc[0]}; "
             f"clean accuracy on the same images {percent(unattacked)}."
         )
+        if cells["cell"].str.endswith("†").any():
+            note += (
+                " † The attack did not move more than 1 % of the images at all, since its gradient is exactly zero there: "
+                "such a number is no evidence of robustness."
+            )
         yield f"{model}, seed {seed}", note, table
 
 

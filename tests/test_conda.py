@@ -1,0 +1,161 @@
+"""The workflow under `snakemake --use-conda`, with a real conda and the files in envs/ as users have them."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, copy_project
+
+ENVIRONMENTS = [pytest.param(path, id=path.stem) for path in sorted(ROOT.glob("envs/*.yaml"))]
+TABLES = {f"{name}_accuracy.{suffix}" for name in ("clean", "robust") for suffix in ("csv", "md", "tex")}
+FIGURES = {
+    f"{name}.{suffix}"
+    for name in (
+        "accuracy/fashion_mnist/fgsm",
+        "confusion/undefended/seed1",
+        "erasing/fashion_mnist",
+        "examples/undefended/seed1/fgsm/eps0.1",
+        "loss/fashion_mnist/fgsm",
+        "training/undefended/seed1",
+    )
+    for suffix in ("png", "svg")
+}
+
+# What an environment tells about itself: where it is, where it looks for modules, what is installed in it.
+PROBE = """
+import importlib.metadata, json, sys
+versions = {d.metadata["Name"].lower().replace("_", "-"): d.version for d in importlib.metadata.distributions()}
+print(json.dumps({"prefix": sys.base_prefix, "path": sys.path[1:], "python": sys.version.split()[0]} | versions))
+"""
+
+
+def pins(path):
+    """The versions in an environment file, by the names of the Python package index; that of Python too."""
+    dependencies = yaml.safe_load(path.read_text())["dependencies"]
+    by_conda = [entry for entry in dependencies if isinstance(entry, str)]
+    by_pip = [entry for part in dependencies if isinstance(part, dict) for entry in part["pip"]]
+    pairs = [re.split(" ?=+", entry) for entry in by_conda + by_pip if entry != "pip"]
+    return {name.replace("matplotlib-base", "matplotlib"): version for name, version in pairs}
+
+
+def files_in(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS)
+def test_versions_are_those_of_the_requirements(path):
+    lines = (ROOT / "requirements.in").read_text().splitlines()
+    required = dict(line.split("==") for line in lines if "==" in line)
+    pinned = pins(path)
+    pinned.pop("python")
+    assert pinned == {name: required.get(name) for name in pinned}
+
+
+class Study:
+    """A copy of the project, and the surroundings that its programs run in."""
+
+    def __init__(self, folder):
+        self.folder, self.project = folder, copy_project(folder / "project")
+        # A home of its own keeps what conda, pip, Snakemake and matplotlib write out of the user's; variables of another
+        # conda or Python would lead them elsewhere.
+        elsewhere = ("CONDA", "_CE_", "KERAS", "MPL", "PYTHON", "SNAKEMAKE", "VIRTUAL_ENV", "XDG_")
+        self.surroundings = {key: value for key, value in os.environ.items() if not key.startswith(elsewhere)}
+        for key, name in (("HOME", "home"), ("TMPDIR", "tmp")):
+            (folder / name).mkdir()
+            self.surroundings[key] = str(folder / name)
+        # Where pip finds packages is still for the user to say.
+        settings = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config"), "pip/pip.conf")
+        if settings.exists():
+            self.surroundings.setdefault("PIP_CONFIG_FILE", str(settings))
+
+        # The first `python` on PATH fails, so every program of the workflow has to run in an environment.
+        (folder / "bin").mkdir()
+        (folder / "bin/python").write_text("#!/bin/sh\necho 'this program runs in no environment' >&2\nexit 1\n")
+        (folder / "bin/python").chmod(0o755)
+        self.surroundings["PATH"] = f"{folder}/bin:{folder}/conda/condabin:{os.environ['PATH']}"
+
+    def run(self, *command):
+        """Run a command in the project, which has to succeed, and return what it prints."""
+        result = subprocess.run(
+            command,
+            cwd=self.project,
+            env=self.surroundings,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert result.returncode == 0, result.stdout
+        return result.stdout
+
+    def snakemake(self, *options):
+        study = "tests/configs/conda.yaml"
+        return self.run(sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", study, *options)
+
+    def environment(self, path):
+        """The folder of the environment that Snakemake made from a file; it keeps a copy of the file beside it."""
+        copies = self.project.glob(".snakemake/conda/*.yaml")
+        (found,) = [copy.with_suffix("") for copy in copies if copy.read_text() == path.read_text()]
+        return found
+
+    def probe(self, path):
+        """What PROBE tells about the environment made from a file."""
+        return json.loads(self.run(self.environment(path) / "bin/python", "-c", PROBE))
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """The study of tests/configs/conda.yaml, run once with --use-conda (minutes, for TensorFlow is installed anew)."""
+    python = pins(ROOT / "envs/light.yaml")["python"]
+    if python != f"{sys.version_info.major}.{sys.version_info.minor}":
+        pytest.skip(f"the environments have Python {python}, and the local channel can give only the running one")
+    if sys.platform != "linux" or "deb_system" in sysconfig.get_scheme_names():
+        pytest.skip("only a Linux Python in the usual layout can be made a conda package; Debian's has its own")
+
+    folder = tmp_path_factory.mktemp("conda")
+    try:
+        study = Study(folder)
+        channels, environments = folder / "channels", sorted(study.project.glob("envs/*.yaml"))
+        study.run(sys.executable, "tests/conda/make_conda.py", folder / "conda", channels)
+        study.run(sys.executable, "tests/conda/build_channel.py", channels / "conda-forge", *environments)
+        study.snakemake("--use-conda")
+        yield study
+    finally:
+        shutil.rmtree(folder)  # gigabytes, which pytest would keep for three runs
+
+
+def test_every_table_and_figure_is_made(study):
+    assert files_in(study.project / "results/tables") == TABLES
+    assert files_in(study.project / "results/plots") == FIGURES
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS)
+def test_environments_have_what_their_files_say(study, path):
+    told = study.probe(path)
+    prefix, pinned = told["prefix"], pins(path)
+    assert prefix == str(study.environment(path))
+    assert all(entry.startswith(prefix) for entry in told["path"]), "it borrows modules from another Python"
+    assert told.pop("python").startswith(pinned.pop("python"))
+    assert {name: told.get(name) for name in pinned} == pinned
+
+
+def test_light_environment_has_no_tensorflow(study):
+    assert not [name for name in study.probe(ROOT / "envs/light.yaml") if name.startswith(("tensorflow", "keras"))]
+
+
+def test_models_are_trained_with_the_environments_versions(study):
+    metadata = json.loads((study.project / "results/models/undefended/seed1/metadata.json").read_text())
+    told = study.probe(ROOT / "envs/tensorflow.yaml")
+    assert metadata["versions"] == {name: told.get(name) for name in metadata["versions"]}
+    assert {"python", "tensorflow-cpu", "keras", "cleverhans"} <= set(metadata["versions"])
+
+
+@pytest.mark.parametrize("options", [[], ["--use-conda"]], ids=["without", "with"])
+def test_turning_conda_off_and_on_plans_nothing(study, options):
+    assert "Nothing to be done" in study.snakemake("--dry-run", *options)

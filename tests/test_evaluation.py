@@ -1,0 +1,151 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from networks import images
+
+from robustness.attack_settings import AdversarialSet, AttackSettings, describe
+from robustness.datasets import encode_labels, to_pixels
+from robustness.errors import UserError
+from robustness.evaluation import check_adversarial_set, perturbation_norms, score, summarise
+from robustness.records import read_records, write_records
+
+
+def test_score_against_plain_arithmetic():
+    logits = np.array([[2.0, 1.0, 0.0], [0.0, 0.0, 5.0], [1.0, 3.0, 1.0]], "f4")
+    labels = np.array([0, 1, 1])
+    table = score(logits, labels)
+    for row, (z, label) in zip(table.itertuples(), zip(logits.astype("f8"), labels)):
+        p = [np.exp(v) / sum(np.exp(w) for w in z) for v in z]
+        assert row.prediction == int(np.argmax(p))
+        assert row.confidence == pytest.approx(max(p))
+        assert row.loss == pytest.approx(-np.log(p[label]))
+    assert summarise(table) == pytest.approx(
+        {"n": 3, "correct": 2, "accuracy": 2 / 3, "ci_low": 0.20766, "ci_high": 0.93851, "loss": table["loss"].mean()},
+        rel=1e-4,
+    )
+
+
+def test_losses_of_huge_logits_do_not_overflow():
+    table = score(np.array([[1000.0, 0.0], [0.0, 1000.0]], "f4"), np.array([0, 0]))
+    assert table["loss"].tolist() == [0.0, 1000.0]
+
+
+def test_logits_that_are_no_numbers():
+    with pytest.raises(UserError, match="train it again"):
+        score(np.array([[np.nan, 1.0]]), np.array([0]))
+
+
+def test_norms():
+    clean = np.zeros((2, 2, 2, 1), "f4")
+    moved = clean.copy()
+    moved[0, 0, 0] = 3
+    moved[0, 1, 1] = -4
+    norms = perturbation_norms(moved, clean)
+    assert norms["linf"].tolist() == [4, 0] and norms["l2"].tolist() == [5, 0]
+
+
+# --- the check of adversarial sets -----------------------------------------------------------------------------------
+
+
+def adversarial_set(pixel_range=(0.0, 1.0), unit="0-1", epsilon="0.1", norm="inf", shift=0.1) -> AdversarialSet:
+    """A set that moves one pixel of each image by shift (of the pixel range)."""
+    clean = images()
+    low, high = pixel_range
+    x = to_pixels(clean.images, pixel_range)
+    x[:, 4, 4] += np.where(x[:, 4, 4] < (low + high) / 2, 1, -1) * np.float32(shift * (high - low))
+    attack = describe("a", AttackSettings("fgsm", norm=norm), epsilon, unit, 0)
+    return AdversarialSet(x, clean.labels, np.full(len(clean), -1), clean.indices, attack, "hash")
+
+
+@pytest.mark.parametrize("pixel_range", [(0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)])
+@pytest.mark.parametrize("norm", ["inf", "2"])
+@pytest.mark.parametrize(("unit", "epsilon", "expected"), [("0-1", "0.1", 0.1), ("0-255", "25.5", 25.5)])
+def test_a_set_at_the_edge_of_the_ball_passes(pixel_range, norm, unit, epsilon, expected):
+    norms = check_adversarial_set(adversarial_set(pixel_range, unit, epsilon, norm), images(), pixel_range, "hash")
+    np.testing.assert_allclose(norms["linf"], expected, rtol=1e-5)
+    np.testing.assert_allclose(norms["l2"], expected, rtol=1e-5)
+
+
+def changed(**fields):
+    return lambda good: dataclasses.replace(good, **{name: change(good) for name, change in fields.items()})
+
+
+def with_pixel(value):
+    def change(good):
+        x = good.images.copy()
+        x[3, 0, 0, 0] = value
+        return x
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("break_it", "words"),
+    [
+        (changed(model_sha256=lambda good: "other"), "crafted on another model, so this would be a transfer result"),
+        (changed(indices=lambda good: good.indices[::-1]), "comes from other images"),
+        (changed(labels=lambda good: (good.labels + 1) % 4), "comes from other images"),
+        (changed(images=lambda good: good.images.astype("f8")), "holds float64"),
+        (changed(images=lambda good: good.images[:, :4]), "of shape"),
+        (changed(images=with_pixel(np.nan)), "no numbers"),
+        (changed(images=with_pixel(-1e-6)), "leaves the pixel range"),
+        (changed(images=with_pixel(1.000001)), "leaves the pixel range"),
+        (changed(images=with_pixel(0.999)), "more than epsilon"),
+        (changed(attack=lambda good: good.attack | {"epsilon": "0.0999"}), "moves an image by 0.1, more than epsilon"),
+        (changed(attack=lambda good: good.attack | {"epsilon": "0"}), "more than epsilon"),
+    ],
+)
+def test_a_broken_set_is_an_error(break_it, words):
+    with pytest.raises(UserError, match=words) as caught:
+        check_adversarial_set(break_it(adversarial_set()), images(), (0.0, 1.0), "hash")
+    assert "the set of a at epsilon" in str(caught.value) and str(caught.value).endswith("craft it again.")
+
+
+def test_the_euclidean_norm_is_checked_as_such():
+    good = adversarial_set(norm="2")
+    x = good.images.copy()
+    x[:, 0, 0] += np.float32(0.05)  # within 0.1 in the maximum norm, beyond it in the Euclidean
+    with pytest.raises(UserError, match="more than epsilon"):
+        check_adversarial_set(dataclasses.replace(good, images=x), images(), (0.0, 1.0), "hash")
+
+
+def test_a_set_survives_its_file_byte_for_byte(tmp_path):
+    good = adversarial_set()
+    good.save(tmp_path / "a.npz")
+    good.save(tmp_path / "b.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    loaded = AdversarialSet.load(tmp_path / "a.npz")
+    assert loaded.images.dtype == np.float32 and loaded.images.tobytes() == good.images.tobytes()
+    assert loaded.attack == good.attack and loaded.model_sha256 == "hash"
+
+
+@pytest.mark.parametrize("content", [b"", b"PK broken", b"not a zip at all"])
+def test_a_broken_file_is_told(tmp_path, content):
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(UserError, match="remove it"):
+        AdversarialSet.load(tmp_path / "a.npz")
+
+
+def test_records_keep_an_epsilons_text(tmp_path):
+    import pandas as pd
+
+    write_records(pd.DataFrame({"epsilon": ["0.10", "8"], "target": ["", "random"]}), tmp_path / "r.csv")
+    assert read_records(tmp_path / "r.csv")["epsilon"].tolist() == ["0.10", "8"]
+    assert read_records(tmp_path / "r.csv")["target"].tolist() == ["", "random"]
+
+
+def test_label_encodings():
+    labels = np.array([2, 0])
+    assert encode_labels(labels, 3, "integer") is labels
+    assert encode_labels(labels, 3, "one_hot").tolist() == [[0, 0, 1], [1, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("pixel_range", "ends"), [((0.0, 1.0), (0, 1)), ((0.0, 255.0), (0, 255)), ((-1.0, 1.0), (-1, 1))]
+)
+def test_pixel_ranges(pixel_range, ends):
+    pixels = to_pixels(np.arange(256, dtype=np.uint8), pixel_range)
+    assert pixels.dtype == np.float32 and (pixels[0], pixels[-1]) == pytest.approx(ends)
+    assert pixels.min() >= pixel_range[0] and pixels.max() <= pixel_range[1]
+    np.testing.assert_allclose(np.diff(pixels), (ends[1] - ends[0]) / 255, rtol=1e-3)

@@ -1,0 +1,91 @@
+"""The programs by themselves: what they import, what --help tells, how they fail."""
+
+import ast
+import importlib
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT, run
+
+SCRIPTS = ROOT / "workflow_scripts"
+PROGRAMS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
+HEAVY = {"tensorflow", "keras", "cleverhans", "pandas", "matplotlib", "PIL"}
+WITH_TENSORFLOW = {"train_model", "distill_student", "craft_adversarial", "evaluate_model", "evaluate_attack"}
+
+
+def imported(words: list[str]) -> set[str]:
+    """Top-level packages that a Python program imports."""
+    done = subprocess.run([sys.executable, "-X", "importtime", *words], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr[-2000:]
+    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    return {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in lines}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_help_imports_nothing_heavy(name):
+    """That is what makes it quick; seconds are measured in benchmarks/, where no slow machine turns a test red."""
+    assert not imported([f"workflow_scripts/{name}.py", "--help"]) & HEAVY
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_help_tells_every_option(name):
+    command = importlib.import_module(name).main
+    assert command.help
+    assert [option.name for option in command.params if not option.help] == []
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_only_rules_that_need_tensorflow_can_import_it(name):
+    """Follows the imports as the rules' `modules` does, so a light program can't reach TensorFlow even by a detour."""
+    todo, seen, packages = [SCRIPTS / f"{name}.py"], set(), set()
+    while todo:
+        path = todo.pop()
+        seen.add(path)
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            for module in names:
+                packages.add(module.split(".")[0])
+                target = SCRIPTS / (module.replace(".", "/") + ".py")
+                if target.is_file() and target not in seen:
+                    todo.append(target)
+    assert bool(packages & {"tensorflow", "keras", "cleverhans"}) == (name in WITH_TENSORFLOW)
+
+
+def test_every_rule_has_a_program_of_its_name_and_none_is_left_over():
+    rules = [
+        line.split()[1].rstrip(":")
+        for path in (ROOT / "rules").glob("*.smk")
+        for line in path.read_text().splitlines()
+        if line.startswith("rule ")
+    ]
+    assert sorted(rules) == PROGRAMS
+
+
+CRAFT = [
+    "--model", "m.keras", "--images", "i.npz", "--info", "d.json", "--attack", "a", "--epsilon-unit", "0-1",
+    "--seed", "1", "--output", "o.npz",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["craft_adversarial", *CRAFT, "--method", "fgsm", "--epsilon", "a lot"], "epsilon 'a lot' is not a number"),
+        (["craft_adversarial", *CRAFT, "--method", "pgd", "--epsilon", "0.1"], "give exactly one"),
+        (["craft_adversarial", *CRAFT, "--method", "bim", "--epsilon", "0.1", "--step", "0.2"], "cleverhans refuses"),
+        (["craft_adversarial", *CRAFT, "--method", "fgsm", "--epsilon", "0.1"], "d.json is not valid JSON"),
+        (["select_evaluation_subset", "--test", "i.npz", "--n", "5", "--seed", "1", "--output", "o.npz"], "can't be read"),
+        (["draw_erasing_schedule", "--info", "nowhere.json"], "does not exist"),
+    ],
+)  # fmt: skip
+def test_a_users_mistake_is_one_sentence_and_leaves_nothing(tmp_path, words, sentence):
+    for name in ("m.keras", "i.npz", "d.json"):
+        (tmp_path / name).write_text("not what it should be")
+    name, *options = words
+    done = run(tmp_path, "python", str(SCRIPTS / f"{name}.py"), *options, check=False)
+    assert done.returncode in (1, 2)
+    assert sentence in done.stdout and "Traceback" not in done.stdout, done.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["d.json", "i.npz", "m.keras"]

@@ -1,0 +1,208 @@
+import json
+from copy import deepcopy
+
+import pytest
+from conftest import ROOT
+
+from robustness import study
+from robustness.errors import UserError
+
+SCHEMAS = {name: study.read_yaml(ROOT / f"schemas/{name}.schema.yaml") for name in ("config", "sources")}
+
+
+def sources() -> dict:
+    return study.read_yaml(ROOT / "resources/sources.yaml")
+
+
+def check(config: dict) -> dict:
+    study.check_schema(config, SCHEMAS["config"], "config")
+    found = sources() | config["sources"]
+    study.check_schema(found, SCHEMAS["sources"], "sources")
+    study.check_sources(found)
+    study.check_study(config, found)
+    return config
+
+
+@pytest.fixture
+def config():
+    # Through JSON, so that models that share a recipe by a YAML anchor can be changed one at a time.
+    return json.loads(json.dumps(study.read_yaml(ROOT / "config.yaml")))
+
+
+def put(config: dict, path: str, value) -> None:
+    *parents, last = path.split("/")
+    for parent in parents:
+        config = config[parent]
+    if value is None:
+        del config[last]
+    else:
+        config[last] = value
+
+
+MODEL = {"dataset": "fashion_mnist", "architecture": "report_cnn", "training": {"epochs": 1}}
+STUDENT = MODEL | {"distillation": {"temperature": 2, "alpha": 0}}
+OTHER = {"source": "cifar10", "evaluation": {"n": 10}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        # what the schema says
+        ({"modles": {}}, ["top level", "unknown key modles", "models"]),
+        ({"models/undefended/epochs": 3}, ["models.undefended", "unknown key epochs", "training"]),
+        ({"models/undefended/training/optimizer/lr": 3}, ["models.undefended.training.optimizer", "lr", "learning_rate"]),
+        ({"attacks/fgsm/step": 0.1}, ["attacks.fgsm", "unknown key step", "norm"]),
+        ({"attacks/pgd/iterations": None}, ["attacks.pgd", "lacks the key iterations"]),
+        ({"attacks/fgsm/method": "cw"}, ["attacks.fgsm.method", "cw", "fgsm, bim, mim, pgd"]),
+        ({"models/undefended/architecture": "vgg99"}, ["models.undefended.architecture", "vgg99", "report_cnn"]),
+        ({"models/undefended/training": None}, ["models.undefended", "lacks the key training"]),
+        ({"models/undefended/training/epochs": 0}, ["models.undefended.training.epochs", "0", "at least 1"]),
+        ({"models/undefended/training/epochs": "ten"}, ["training.epochs", "'ten'", "of type integer"]),
+        ({"datasets/fashion_mnist/pixel_range": "0-2"}, ["pixel_range", "0-1, 0-255, -1-1"]),
+        ({"datasets/fashion_mnist/erasing/probability": 1.5}, ["erasing.probability", "1.5", "at most 1"]),
+        ({"models/distilled/distillation/alpha": -0.1}, ["distillation.alpha", "-0.1", "at least 0"]),
+        ({"models/bad name": MODEL}, ["bad name"]),
+        ({"seeds": []}, ["seeds"]),
+        ({"seeds": [1, 1]}, ["seeds"]),
+        ({"epsilon_unit": "percent"}, ["epsilon_unit", "0-1, 0-255"]),
+        ({"epsilons": ["8/255"]}, ["epsilons.0", "8/255"]),
+        # what it can't say
+        ({"epsilons": [-0.1]}, ["epsilon -0.1 is below 0"]),
+        ({"epsilons": [1.5]}, ["epsilon 1.5 is above the pixel range 0-1"]),
+        ({"epsilon_unit": "0-255", "epsilons": [256]}, ["epsilon 256 is above the pixel range 0-255"]),
+        ({"epsilons": [0.1, "0.10"]}, ["epsilon 0.1 stands there twice"]),
+        ({"attacks/pgd/step": 0.01}, ["attacks.pgd", "exactly one of 'step' and 'relative_step'"]),
+        ({"attacks/pgd/relative_step": None}, ["attacks.pgd", "exactly one of 'step' and 'relative_step'"]),
+        ({"attacks/pgd/relative_step": None, "attacks/pgd/step": 0.03}, ["attacks.pgd.step is 0.03", "epsilon 0.02"]),
+        ({"attacks/pgd/models": ["undefnded"]}, ["attacks.pgd.models", "undefnded", "undefended"]),
+        ({"attacks/fgsm/target": 10}, ["attacks.fgsm.target is class 10", "there are 10"]),
+        ({"models/undefended/dataset": "mnist"}, ["models.undefended.dataset", "mnist", "fashion_mnist"]),
+        ({"datasets/fashion_mnist/source": "mnist"}, ["datasets.fashion_mnist.source", "mnist", "cifar10"]),
+        ({"models/distilled/teacher": "techer"}, ["models.distilled.teacher", "techer", "define it"]),
+        ({"models/distilled/teacher": "distilled"}, ["models.distilled", "circle"]),
+        ({"models/distilled/distillation": None}, ["models.distilled", "needs both"]),
+        ({"models/distilled/temperature": 5}, ["models.distilled.temperature", "distillation.temperature"]),
+        (
+            {"datasets/cifar": OTHER, "models/x": STUDENT | {"dataset": "cifar", "teacher": "teacher"}},
+            ["models.x.teacher", "trained on fashion_mnist", "learns cifar"],
+        ),
+        ({"datasets/fashion_mnist/evaluation/n": 2001}, ["evaluation.n is 2001", "2000 test images"]),
+        ({"datasets/fashion_mnist/split/test_limit": 100}, ["evaluation.n is 500", "100 test images"]),
+        ({"datasets/fashion_mnist/split/train_limit": 10001}, ["train_limit is 10001", "10000"]),
+        ({"datasets/fashion_mnist/n_classes": 100}, ["n_classes is 100", "has 10"]),
+        ({"datasets/fashion_mnist/erasing/area": [0.4, 0.02]}, ["erasing.area", "smaller number first"]),
+        ({"sources": {"s": {"format": "idx", "licence": "?", "mirrors": ["x"]}}}, ["sources.s", "files"]),
+        (
+            {"sources": {"s": {"format": "cifar", "licence": "?", "mirrors": ["https://x"], "files": [{"name": "a"}]}}},
+            ["sources.s", "give its sha256"],
+        ),
+        ({"sources": {"s": {"format": "image_folder", "licence": "?", "mirrors": ["https://x"]}}}, ["sources.s", "folder"]),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_sentence_that_names_the_key(config, changes, words):
+    for path, value in changes.items():
+        put(config, path, value)
+    with pytest.raises(UserError) as caught:
+        check(config)
+    sentence = str(caught.value)
+    assert "\n" not in sentence and sentence.endswith(".")
+    for word in words:
+        assert word in sentence, sentence
+
+
+def test_the_quick_study_is_right_and_warns_of_nothing(config):
+    assert study.warnings_of(check(config)) == []
+
+
+def test_defaults_are_filled_in(config):
+    minimal = {
+        "datasets": {"d": {"source": "cifar10", "evaluation": {"n": 5}}},
+        "models": {"m": MODEL | {"dataset": "d"}},
+        "attacks": {"p": {"method": "pgd", "step": 1, "iterations": 3}},
+        "epsilons": [2],
+        "epsilon_unit": "0-255",
+        "seeds": [0],
+    }
+    filled = check(deepcopy(minimal))
+    assert filled["results_dir"] == "results" and filled["threads"]["train"] == 2
+    assert filled["datasets"]["d"]["split"] == {"protocol": "holdout", "validation_fraction": 0.1, "seed": 1}
+    assert filled["models"]["m"]["training"]["optimizer"] == {"name": "adam", "learning_rate": 0.001}
+    assert filled["attacks"]["p"]["random_start"] is True and filled["attacks"]["p"]["norm"] == "inf"
+    assert "step" not in filled["models"]["m"]
+
+
+@pytest.mark.parametrize(
+    ("attack", "epsilons", "words"),
+    [
+        ({"step": 0.01, "iterations": 40}, [0.3, 0.4], None),  # the thesis' PGD reaches 0.4 exactly
+        ({"step": 0.01, "iterations": 40}, [0.4, 0.5, 0.8], ["0.01 x 40 = 0.4", "epsilon 0.5, 0.8"]),
+        ({"relative_step": 0.25, "iterations": 4}, [0.5], None),
+        ({"relative_step": 0.25, "iterations": 3}, [0.5], ["attacks.a", "0.125 x 3 = 0.375", "epsilon 0.5"]),
+    ],
+)
+def test_a_step_budget_that_is_too_small_is_a_warning_with_both_numbers(config, attack, epsilons, words):
+    config["attacks"] = {"a": {"method": "pgd", **attack}}
+    config["epsilons"] = epsilons
+    warnings = study.warnings_of(check(config))
+    assert len(warnings) == (words is not None)
+    for word in words or []:
+        assert word in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.1, "0.1"), ("0.10", "0.10"), (8, "8"), (0.3, "0.3"), (1e-05, "0.00001"), (0.1 + 0.2, "0.30000000000000004")],
+)
+def test_epsilons_stand_in_paths_as_in_the_config(value, text):
+    assert study.epsilon_text(value) == text
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    (tmp_path / "c.yaml").write_text("models:\n  a: {x: 1}\n  b: {x: 2}\n  a: {x: 3}\n")
+    with pytest.raises(UserError, match=r"c.yaml, line 4: 'a' stands there twice \(first in line 2\)"):
+        study.read_yaml(tmp_path / "c.yaml")
+
+
+def test_merge_keys_may_be_overridden(tmp_path):
+    (tmp_path / "c.yaml").write_text("a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}\n")
+    assert study.read_yaml(tmp_path / "c.yaml")["b"] == {"x": 3, "y": 2}
+
+
+def test_broken_yaml_is_one_sentence(tmp_path):
+    (tmp_path / "c.yaml").write_text("a: [1, 2\nb: 3\n")
+    with pytest.raises(UserError, match="is not valid YAML") as caught:
+        study.read_yaml(tmp_path / "c.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def properties(schema: dict, path: str = ""):
+    """Every property of a schema, with its path."""
+    for key, value in schema.items():
+        if key == "properties":
+            for name, entry in value.items():
+                yield f"{path}/{name}", entry
+        if isinstance(value, dict):
+            yield from properties(value, f"{path}/{key}")
+
+
+@pytest.mark.parametrize("name", ["config", "sources"])
+def test_every_key_is_described_and_mappings_are_closed(name):
+    schema, seen = SCHEMAS[name], 0
+    for path, entry in properties(schema):
+        while "$ref" in entry and "description" not in entry:
+            entry = schema["$defs"][entry["$ref"].rsplit("/", 1)[-1]]
+        if entry.get("const") or entry == {} or "/if/" in path:
+            continue  # `method` in the branches by method; described where it is defined
+        seen += 1
+        assert entry.get("description"), path
+        if entry.get("type") == "object" and path != "/properties/sources" and not path.endswith("/sources"):
+            assert "additionalProperties" in entry, path
+    assert seen > 10
+
+
+def test_the_schemas_architectures_are_the_codes():
+    from robustness.architectures import ARCHITECTURES
+    from robustness.attacks import METHODS
+
+    assert set(SCHEMAS["config"]["$defs"]["model"]["properties"]["architecture"]["enum"]) == set(ARCHITECTURES)
+    assert set(SCHEMAS["config"]["$defs"]["attack"]["properties"]["method"]["enum"]) == set(METHODS)

@@ -1,0 +1,327 @@
+"""The workflow as a whole: one real run of the tiny study, and what later changes would re-run."""
+
+import csv
+import hashlib
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT, TINY, copy_project, run, snakemake
+
+UNTOUCHED = "Nothing to be done"
+
+
+def planned(folder: Path, *words: str) -> dict[str, list[str]]:
+    """What a dry run would do: {rule: its jobs' wildcards}."""
+    text = snakemake(folder, "--dry-run", *words)
+    jobs: dict[str, list[str]] = {}
+    for block in re.split(r"\n(?=\[)|\n\n", text):
+        if found := re.search(r"^(?:local)?rule (\w+):$", block, re.MULTILINE):
+            wildcards = re.search(r"wildcards: (.*)", block)
+            jobs.setdefault(found[1], []).append(wildcards[1] if wildcards else "")
+    jobs.pop("all", None)
+    return jobs
+
+
+def edit(folder: Path, name: str, old: str, new: str) -> None:
+    path = folder / name
+    text = path.read_text()
+    assert text.count(old) == 1, (name, old)
+    path.write_text(text.replace(old, new))
+
+
+def rows(folder: Path, name: str) -> list[dict]:
+    with open(folder / "results/tables" / name, newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+# --- the run ---------------------------------------------------------------------------------------------------------
+
+
+def test_everything_was_made(tiny_run):
+    tables, plots = (
+        {p.name for p in (tiny_run / "results" / kind).rglob("*") if p.is_file()} for kind in ("tables", "plots")
+    )
+    assert tables == {f"{n}_accuracy.{s}" for n in ("robust", "clean") for s in ("csv", "md", "tex")}
+    assert {"fgsm.png", "pgd.svg", "fgsm_targeted.png", "seed3.png", "fashion_mnist.png", "eps0.10.png"} <= plots
+    for path in (tiny_run / "results/plots").rglob("*.png"):
+        assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" and path.stat().st_size > 5000
+    assert UNTOUCHED in snakemake(tiny_run, "--dry-run")
+
+
+def test_no_half_written_file_is_left(tiny_run):
+    odd = [
+        path for path in (tiny_run / "results").rglob("*") if ".part" in path.name or path.name.endswith(".download")
+    ]
+    assert odd == []
+    assert not any((tiny_run / "results/checkpoints").glob("*/*.npz"))
+
+
+def test_the_table_has_a_row_a_set_and_agrees_with_the_records(tiny_run):
+    table = rows(tiny_run, "robust_accuracy.csv")
+    expected = {(m, "fgsm", e) for m in ("undefended", "teacher", "distilled") for e in ("0.05", "0.10")}
+    expected |= {(m, "pgd", e) for m in ("undefended", "distilled") for e in ("0.05", "0.10")}
+    expected |= {("undefended", "fgsm_targeted", "0.1")}
+    assert {(row["model"], row["attack"], row["epsilon"]) for row in table} == expected
+    assert len(table) == len(expected)
+    for row in table:
+        path = f"results/evaluation/{row['model']}/seed3/{row['attack']}/eps{row['epsilon']}.csv"
+        with open(tiny_run / path, newline="") as handle:
+            records = list(csv.DictReader(handle))
+        right = sum(record["label"] == record["prediction"] for record in records)
+        assert (int(row["n"]), int(row["correct"])) == (len(records), right) == (30, right)
+        assert float(row["accuracy"]) == pytest.approx(right / 30)
+        assert float(row["loss"]) == pytest.approx(np.mean([float(r["loss"]) for r in records]), rel=1e-6)
+        assert float(row["max_linf"]) == max(float(r["linf"]) for r in records) <= float(row["epsilon"]) * 1.00001
+        defence = {"undefended": "none", "teacher": "temperature_training", "distilled": "defensive_distillation"}
+        assert row["defence"] == defence[row["model"]]
+        assert row["architecture"] == ("report_student_cnn" if row["model"] == "distilled" else "report_cnn")
+
+
+def test_targets_are_counted_to_the_target(tiny_run):
+    with open(tiny_run / "results/evaluation/undefended/seed3/fgsm_targeted/eps0.1.csv", newline="") as handle:
+        records = list(csv.DictReader(handle))
+    row = next(row for row in rows(tiny_run, "robust_accuracy.csv") if row["attack"] == "fgsm_targeted")
+    assert all(record["target"] != record["label"] for record in records)
+    assert int(row["target_hits"]) == sum(record["prediction"] == record["target"] for record in records)
+    assert int(row["n_aimed"]) == 30
+
+
+def test_sets_carry_where_they_come_from(tiny_run):
+    with np.load(tiny_run / "results/adversarial/distilled/seed3/pgd/eps0.10.npz") as crafted:
+        note = json.loads(str(crafted["note"]))
+        assert crafted["images"].dtype == np.float32
+        with np.load(tiny_run / "results/datasets/fashion_mnist/evaluation.npz") as source:
+            assert (crafted["indices"] == source["indices"]).all()
+    model = (tiny_run / "results/models/distilled/seed3/model.keras").read_bytes()
+    assert note["model_sha256"] == hashlib.sha256(model).hexdigest()
+    assert note["attack"]["epsilon"] == "0.10" and note["attack"]["iterations"] == 3
+
+
+def test_clean_accuracy_names_its_parts(tiny_run):
+    table = rows(tiny_run, "clean_accuracy.csv")
+    sizes = {row["part"]: row["n"] for row in table}
+    assert sizes == {"validation": "60", "test": "100", "evaluation": "30"}
+    metadata = json.loads((tiny_run / "results/models/teacher/seed3/metadata.json").read_text())
+    assert metadata["settings"]["temperature"] == 50 and metadata["seed"] == 3 and metadata["device"] == "cpu"
+    assert metadata["versions"]["keras"] and metadata["seconds_per_epoch"] > 0 and metadata["parameters"] == 840586
+
+
+def test_the_same_seed_gives_the_same_bytes_twice(tiny_run, tmp_path):
+    """A second run from nothing, of one model and its sets."""
+    folder = copy_project(tmp_path)
+    names = [
+        "results/datasets/fashion_mnist/train.npz",
+        "results/datasets/fashion_mnist/erasing.npz",
+        "results/models/teacher/seed3/model.keras",
+        "results/adversarial/teacher/seed3/fgsm/eps0.10.npz",
+        "results/evaluation/teacher/seed3/fgsm/eps0.10.csv",
+    ]
+    snakemake(folder, *names)
+    for name in names:
+        assert (folder / name).read_bytes() == (tiny_run / name).read_bytes(), name
+
+
+# --- what a change re-runs -------------------------------------------------------------------------------------------
+
+LAST = {"aggregate_tables", "plot_epsilon_curve"}  # the tables, and the figures that are drawn from them
+
+
+def test_one_more_epsilon_plans_only_its_own_sets(tiny_copy):
+    edit(tiny_copy, TINY, 'epsilons: [0.05, "0.10"]', 'epsilons: [0.05, "0.10", 0.07]')
+    jobs = planned(tiny_copy)
+    assert set(jobs) == {"craft_adversarial", "evaluate_attack"} | LAST
+    for rule in ("craft_adversarial", "evaluate_attack"):
+        assert len(jobs[rule]) == 5 and all("epsilon=0.07" in job for job in jobs[rule])
+
+
+def test_one_epsilon_less_crafts_nothing(tiny_copy):
+    edit(tiny_copy, TINY, 'epsilons: [0.05, "0.10"]', 'epsilons: ["0.10"]')
+    assert set(planned(tiny_copy)) == LAST
+
+
+def test_a_title_plans_only_its_figures(tiny_copy):
+    with open(tiny_copy / TINY, "a") as handle:
+        handle.write('plots: {training_title: "How {model} learnt"}\n')
+    assert set(planned(tiny_copy)) == {"plot_training"}
+
+
+def test_the_students_temperature_retrains_the_student_alone(tiny_copy):
+    edit(tiny_copy, TINY, "distillation: {temperature: 50,", "distillation: {temperature: 60,")
+    jobs = planned(tiny_copy)
+    assert "train_model" not in jobs and jobs["distill_student"] == ["model=distilled, seed=3"]
+    assert all("model=distilled" in job for job in jobs["craft_adversarial"])
+
+
+def test_the_teachers_temperature_does_not_touch_the_undefended(tiny_copy):
+    edit(tiny_copy, TINY, "    temperature: 50\n", "    temperature: 60\n")
+    jobs = planned(tiny_copy)
+    assert jobs["train_model"] == ["model=teacher, seed=3"] and len(jobs["distill_student"]) == 1
+    assert not any("model=undefended" in job for rule in ("craft_adversarial", "evaluate_attack") for job in jobs[rule])
+
+
+def test_one_models_epochs_touch_no_other_and_no_erasing(tiny_copy):
+    edit(tiny_copy, TINY, "training: {<<: *recipe, epochs: 1}", "training: {<<: *recipe, epochs: 3}")
+    jobs = planned(tiny_copy)
+    assert "train_model" not in jobs and "draw_erasing_schedule" not in jobs and len(jobs["distill_student"]) == 1
+
+
+def test_erasing_touches_only_the_models_that_train_with_it(tiny_copy):
+    edit(tiny_copy, TINY, "erasing: {passes: 2}", "erasing: {passes: 2, probability: 0.4}")
+    jobs = planned(tiny_copy)
+    assert jobs["train_model"] == ["model=teacher, seed=3"]
+    assert "preprocess_dataset" not in jobs and "select_evaluation_subset" not in jobs
+
+
+def test_another_evaluation_subset_retrains_nothing(tiny_copy):
+    edit(tiny_copy, TINY, "evaluation: {n: 30}", "evaluation: {n: 20}")
+    jobs = planned(tiny_copy)
+    assert not {"train_model", "distill_student", "preprocess_dataset", "draw_erasing_schedule"} & set(jobs)
+    assert len(jobs["craft_adversarial"]) == 11
+
+
+def test_one_attack_changed_leaves_the_others(tiny_copy):
+    edit(tiny_copy, TINY, "iterations: 3", "iterations: 4")
+    jobs = planned(tiny_copy)
+    assert len(jobs["craft_adversarial"]) == 4 and all("attack=pgd" in job for job in jobs["craft_adversarial"])
+
+
+def test_one_more_seed_leaves_the_first(tiny_copy):
+    edit(tiny_copy, TINY, "seeds: [3]", "seeds: [3, 4]")
+    jobs = planned(tiny_copy)
+    assert all("seed=4" in job for rule in ("train_model", "craft_adversarial") for job in jobs[rule])
+
+
+@pytest.mark.parametrize(
+    ("module", "expected", "spared"),
+    [
+        ("robustness/attacks.py", {"craft_adversarial"}, {"train_model", "distill_student", "preprocess_dataset"}),
+        ("robustness/distillation.py", {"distill_student", "train_model"}, {"preprocess_dataset"}),
+        ("robustness/plotting.py", {"plot_training", "plot_confusion"}, {"aggregate_tables", "train_model"}),
+        ("robustness/tables.py", {"aggregate_tables"}, {"evaluate_attack", "train_model", "plot_training"}),
+        ("robustness/splits.py", {"preprocess_dataset"}, {"download_dataset"}),
+        ("plot_confusion.py", {"plot_confusion"}, {"plot_training", "aggregate_tables", "evaluate_model"}),
+    ],
+)
+def test_changed_code_plans_the_rules_that_use_it(tiny_copy, module, expected, spared):
+    with open(tiny_copy / "workflow_scripts" / module, "a") as handle:
+        handle.write("\nCHANGED = True\n")
+    jobs = set(planned(tiny_copy))
+    assert expected <= jobs and not spared & jobs
+
+
+def test_a_comment_in_the_config_and_a_new_time_plan_nothing(tiny_copy):
+    with open(tiny_copy / TINY, "a") as handle:
+        handle.write("# a remark\n")
+    (tiny_copy / "workflow_scripts/robustness/attacks.py").touch()
+    assert planned(tiny_copy) == {}
+
+
+def test_new_versions_plan_what_they_touch(tiny_copy):
+    edit(tiny_copy, "envs/tensorflow.yaml", "cleverhans==", "cleverhans>=")
+    jobs = set(planned(tiny_copy))
+    assert {"train_model", "craft_adversarial"} <= jobs and not {"preprocess_dataset", "download_dataset"} & jobs
+
+
+def test_a_removed_result_is_made_again_and_nothing_above_it(tiny_copy):
+    (tiny_copy / "results/adversarial/teacher/seed3/fgsm/eps0.05.npz").unlink()
+    assert planned(tiny_copy) == {}  # what it was made for is still there
+    (tiny_copy / "results/evaluation/teacher/seed3/fgsm/eps0.05.json").unlink()
+    jobs = planned(tiny_copy)
+    assert set(jobs) == {"craft_adversarial", "evaluate_attack"} | LAST
+    assert len(jobs["craft_adversarial"]) == 1
+
+
+# --- configs ---------------------------------------------------------------------------------------------------------
+
+
+def test_configfile_replaces_config_yaml_whole(tmp_path):
+    folder = copy_project(tmp_path)
+    jobs = planned(folder)
+    assert not any("fgsm, epsilon=0.2" in job for job in jobs["craft_adversarial"])
+    assert len(jobs["craft_adversarial"]) == 11 and len(jobs["download_dataset"]) == 4
+
+
+def test_two_configfiles_merge(tmp_path):
+    folder = copy_project(tmp_path)
+    (folder / "b.yaml").write_text("seeds: [8]\n")
+    text = run(folder, "snakemake", "-n", "--configfile", TINY, "b.yaml").stdout
+    assert "seed=8" in text and "seed=3" not in text
+
+
+@pytest.mark.parametrize(
+    ("addition", "sentence"),
+    [
+        ("epsilonss: [1]\n", "config: the top level has the unknown key epsilonss"),
+        ("seeds: [1]\n", "'seeds' stands there twice"),
+    ],
+)
+def test_a_wrong_config_ends_with_one_sentence(tmp_path, addition, sentence):
+    folder = copy_project(tmp_path)
+    with open(folder / TINY, "a") as handle:
+        handle.write(addition)
+    done = run(folder, "snakemake", "-n", "--configfile", TINY, check=False)
+    assert done.returncode == 1 and sentence in done.stdout
+    assert "Traceback (most recent call last)" not in done.stdout
+
+
+def test_the_published_step_budget_is_warned_of(tmp_path):
+    folder = copy_project(tmp_path)
+    edit(folder, TINY, "relative_step: 0.5, iterations: 3", "step: 0.01, iterations: 6")
+    assert "step x iterations = 0.01 x 6 = 0.06, which can't reach epsilon 0.10" in snakemake(folder, "-n")
+
+
+def test_an_image_folder_goes_all_the_way(tmp_path):
+    """A user's own colour images, as config alone: no code is touched."""
+    from PIL import Image
+
+    folder = copy_project(tmp_path)
+    rng = np.random.default_rng(0)
+    for part, n in (("train", 20), ("test", 6)):
+        for label, colour in (("red", 0), ("green", 1), ("blue", 2)):
+            (folder / "photos" / part / label).mkdir(parents=True)
+            for i in range(n):
+                pixels = rng.integers(0, 100, (20, 24, 3), dtype=np.uint8)
+                pixels[..., colour] += 120
+                Image.fromarray(pixels).save(folder / "photos" / part / label / f"{i}.png")
+    (folder / "mine.yaml").write_text(
+        """
+sources: {photos: {format: image_folder, licence: mine, mirrors: [photos], image_size: [16, 16]}}
+datasets: {colours: {source: photos, n_classes: 3, pixel_range: -1-1, evaluation: {n: 9}}}
+models: {plain: {dataset: colours, architecture: report_cnn, training: {epochs: 1, batch_size: 8}}}
+attacks: {bim: {method: bim, step: 1, iterations: 2, norm: 2}}
+epsilon_unit: 0-255
+epsilons: [8]
+seeds: [0]
+"""
+    )
+    words = ["snakemake", "--cores", "2", "--configfile", "mine.yaml"]
+    run(folder, *words)
+    table = rows(folder, "robust_accuracy.csv")
+    assert len(table) == 1 and table[0]["epsilon_unit"] == "0-255" and 0 < float(table[0]["max_l2"]) <= 8.0001
+    assert UNTOUCHED in run(folder, *words, "--dry-run").stdout
+    shutil.copy(folder / "photos/train/red/0.png", folder / "photos/train/red/new.png")
+    assert "download_dataset" in run(folder, *words, "--dry-run").stdout
+
+
+def test_a_failing_job_shows_its_sentence_and_leaves_nothing(tmp_path):
+    folder = copy_project(tmp_path)
+    archive = folder / "resources/fashion_mnist_embedded/t10k-labels-idx1-ubyte.gz"
+    archive.write_bytes(archive.read_bytes()[:-10])
+    done = run(folder, "snakemake", "--cores", "2", "--configfile", TINY, check=False)
+    assert done.returncode == 1
+    assert "t10k-labels-idx1-ubyte.gz can't be had from any mirror" in done.stdout
+    assert "Traceback (most recent call last)" not in done.stdout
+    assert not list((folder / "results/downloads").rglob("t10k-labels*"))
+
+
+@pytest.mark.parametrize("words", [("--cores", "8", "--use-conda"), ("--profile", "slurm")], ids=" ".join)
+def test_the_readmes_other_commands_plan(tmp_path, words):
+    """As dry runs, from the clone's root, literally."""
+    folder = copy_project(tmp_path)
+    assert f"snakemake {' '.join(words)}" in (ROOT / "README.md").read_text()
+    text = run(folder, "snakemake", *words, "--dry-run").stdout
+    assert "This was a dry-run" in text and re.search(r"craft_adversarial +24", text)
