@@ -39,7 +39,7 @@ def run(folder: Path, *words: str, environment: dict | None = None, check: bool 
 
 def snakemake(folder: Path, *words: str, **settings) -> str:
     """Run snakemake on the tiny study and return all that it printed."""
-    return run(folder, "snakemake", "--cores", "2", "--configfile", TINY, *words, **settings).stdout
+    return run(folder, "snakemake", "--cores", "2", *words, "--configfile", TINY, **settings).stdout
 
 
 @pytest.fixture(scope="session")

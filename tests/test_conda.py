@@ -159,3 +159,9 @@ def test_models_are_trained_with_the_environments_versions(study):
 @pytest.mark.parametrize("options", [[], ["--use-conda"]], ids=["without", "with"])
 def test_turning_conda_off_and_on_plans_nothing(study, options):
     assert "Nothing to be done" in study.snakemake("--dry-run", *options)
+
+
+def test_the_readmes_command_plans_the_quick_study(study):
+    command = "snakemake --cores 8 --use-conda"
+    assert command in (ROOT / "README.md").read_text()
+    assert "craft_adversarial" in study.run(sys.executable, "-m", *command.split(), "--dry-run")

@@ -226,13 +226,15 @@ def test_new_versions_plan_what_they_touch(tiny_copy):
     assert {"train_model", "craft_adversarial"} <= jobs and not {"preprocess_dataset", "download_dataset"} & jobs
 
 
-def test_a_removed_result_is_made_again_and_nothing_above_it(tiny_copy):
-    (tiny_copy / "results/adversarial/teacher/seed3/fgsm/eps0.05.npz").unlink()
+def test_a_removed_set_is_crafted_again_only_when_it_is_asked_for(tiny_copy):
+    results = tiny_copy / "results"
+    (results / "adversarial/teacher/seed3/fgsm/eps0.05.npz").unlink()
+    (results / "evaluation/teacher/seed3/fgsm/eps0.05.json").unlink()
     assert planned(tiny_copy) == {}  # what it was made for is still there
-    (tiny_copy / "results/evaluation/teacher/seed3/fgsm/eps0.05.json").unlink()
+    (results / "tables/robust_accuracy.csv").unlink()
     jobs = planned(tiny_copy)
     assert set(jobs) == {"craft_adversarial", "evaluate_attack"} | LAST
-    assert len(jobs["craft_adversarial"]) == 1
+    assert len(jobs["craft_adversarial"]) == len(jobs["evaluate_attack"]) == 1
 
 
 # --- configs ---------------------------------------------------------------------------------------------------------
@@ -318,10 +320,9 @@ def test_a_failing_job_shows_its_sentence_and_leaves_nothing(tmp_path):
     assert not list((folder / "results/downloads").rglob("t10k-labels*"))
 
 
-@pytest.mark.parametrize("words", [("--cores", "8", "--use-conda"), ("--profile", "slurm")], ids=" ".join)
-def test_the_readmes_other_commands_plan(tmp_path, words):
-    """As dry runs, from the clone's root, literally."""
-    folder = copy_project(tmp_path)
-    assert f"snakemake {' '.join(words)}" in (ROOT / "README.md").read_text()
-    text = run(folder, "snakemake", *words, "--dry-run").stdout
+def test_the_slurm_command_of_the_readme_plans(tmp_path):
+    """Literally, from the clone's root, as a dry run (--use-conda has its own test)."""
+    command = "snakemake --profile slurm"
+    assert command in (ROOT / "README.md").read_text()
+    text = run(copy_project(tmp_path), *command.split(), "--dry-run").stdout
     assert "This was a dry-run" in text and re.search(r"craft_adversarial +24", text)

@@ -25,7 +25,7 @@ from robustness.errors import UserError
 def main(name, mirrors, sha256, sha256_unpacked, image_folder, output):
     """Bring one file of a dataset from its first working mirror and verify it.
 
-    A broken download leaves OUTPUT.download behind and goes on from there in the next run.
+    If a checksum is given, a broken download leaves OUTPUT.download behind and goes on from there in the next run.
     """
     if image_folder:
         for mirror in mirrors:

@@ -101,11 +101,15 @@ def read_tar(path: Path) -> dict[str, bytes]:
                     )
                 if member.isfile():
                     content[member.name] = tar.extractfile(member).read()
+            rest = tar.fileobj.read()  # to the end, where gzip's check value stands
+            if not rest or any(rest):  # tarfile takes a damaged header for the end of the archive
+                raise tarfile.ReadError("it breaks off")
             return content
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         if isinstance(error, FileNotFoundError):
             raise
-        raise UserError(f"{path} is a broken archive ({error}): remove it, so that it is downloaded again.") from error
+        reason = str(error).partition("\n")[0].rstrip(":")  # tarfile's text may have several lines
+        raise UserError(f"{path} is a broken archive ({reason}): remove it, so that it is downloaded again.") from error
 
 
 def read_cifar(path: Path) -> RawDataset:
