@@ -27,8 +27,18 @@ $(VENV)/test.stamp: $(VENV)/run.stamp requirements-test.txt
 	$(PIP) install --no-deps --requirement requirements-test.txt
 	touch $@
 
+# All but cleverhans with what they need; of cleverhans itself only.
 lock:
-	$(PYTHON) tests/tools/lock.py
+	rm -rf .venv-lock
+	$(PYTHON) -m venv .venv-lock
+	grep -v cleverhans requirements.in > .venv-lock/direct.txt
+	.venv-lock/bin/pip install --quiet --requirement .venv-lock/direct.txt
+	.venv-lock/bin/pip install --quiet --no-deps "$$(grep cleverhans requirements.in)"
+	(echo "# Pinned by make lock from requirements.in." && .venv-lock/bin/pip freeze) > requirements.txt
+	.venv-lock/bin/pip install --quiet --requirement requirements-test.in
+	(echo "# Pinned by make lock from requirements-test.in; what requirements.txt has is left out." && \
+	    .venv-lock/bin/pip freeze | grep -vxFf requirements.txt) > requirements-test.txt
+	rm -rf .venv-lock
 
 clean:
 	rm -rf $(VENV)
