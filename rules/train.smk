@@ -1,6 +1,6 @@
 # Needs: datasets/DATASET/{train,validation,erasing}.npz; for a student its teacher's model.keras.
 # Makes: models/MODEL/seedSEED/{model.keras,history.csv,metadata.json}.
-# A killed run leaves checkpoints/MODEL/seedSEED.npz, and the next start goes on from there.
+# A killed run leaves checkpoints/MODEL-seedSEED.npz, and the next start goes on from there.
 
 
 rule train_model:
@@ -31,7 +31,7 @@ rule train_model:
         runtime=grown(720),
     params:
         options=training_options,
-        state=f"{RESULTS}/checkpoints/{{model}}/seed{{seed}}.npz",
+        state=f"{RESULTS}/checkpoints/{{model}}-seed{{seed}}.npz",
         erasing=lambda wildcards, input: f"--erasing-schedule {input.erasing}" if input.erasing else "",
     shell:
         "python {input.program:q}"
@@ -79,7 +79,7 @@ rule distill_student:
         runtime=grown(720),
     params:
         options=training_options,
-        state=f"{RESULTS}/checkpoints/{{model}}/seed{{seed}}.npz",
+        state=f"{RESULTS}/checkpoints/{{model}}-seed{{seed}}.npz",
         erasing=lambda wildcards, input: f"--erasing-schedule {input.erasing}" if input.erasing else "",
     shell:
         "python {input.program:q}"

@@ -140,7 +140,7 @@ def small() -> keras.Model:
 
 
 def compiled(trainer: keras.Model, recipe: Recipe) -> keras.Model:
-    loss = None if isinstance(trainer, Distiller) else TemperedCrossEntropy(recipe.temperature, True)
+    loss = None if isinstance(trainer, Distiller) else TemperedCrossEntropy(1.0, True)
     trainer.compile(make_optimizer(recipe.optimizer, 3, recipe.epochs), loss=loss, metrics=[accuracy_metric(recipe)])
     return trainer
 

@@ -3,7 +3,7 @@
 import click
 
 from robustness.cli import in_file, program
-from robustness.recipe_options import recipe_options, run_training
+from robustness.recipe_options import recipe_options
 
 
 @program
@@ -25,14 +25,18 @@ from robustness.recipe_options import recipe_options, run_training
 )
 def main(teacher, temperature, alpha, t_squared, hard_temperature, **options):
     """Train a student network on the soft labels of a trained teacher; it is used at temperature 1 afterwards."""
-    distillation = {
-        "teacher": teacher,
-        "temperature": temperature,
-        "alpha": alpha,
-        "t_squared": t_squared,
-        "hard_temperature": hard_temperature,
-    }
-    run_training(options, 1.0, distillation)
+    from dataclasses import asdict
+
+    from robustness.distillation import Distillation, Distiller
+    from robustness.model_files import load_network
+    from robustness.training_run import run_training
+
+    settings = Distillation(temperature, alpha, t_squared, hard_temperature)
+
+    def trainer(network, info, _one_hot):
+        return Distiller(network, load_network(teacher, info.shape, len(info.classes)), settings), None
+
+    run_training(options, asdict(settings), trainer, inputs=[teacher])
 
 
 if __name__ == "__main__":

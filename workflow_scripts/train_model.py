@@ -3,7 +3,7 @@
 import click
 
 from robustness.cli import program
-from robustness.recipe_options import recipe_options, run_training
+from robustness.recipe_options import recipe_options
 
 
 @program
@@ -16,7 +16,13 @@ from robustness.recipe_options import recipe_options, run_training
 )
 def main(temperature, **options):
     """Train a network on labelled images; a killed run goes on from its last whole epoch."""
-    run_training(options, temperature)
+    from robustness.training import TemperedCrossEntropy
+    from robustness.training_run import run_training
+
+    def trainer(network, _info, one_hot):
+        return network, TemperedCrossEntropy(temperature, one_hot)
+
+    run_training(options, {"temperature": temperature}, trainer)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Whatever is random in an epoch (order, erasing's fill, dropout) follows from the
 a run that goes on from its last whole epoch ends with the weights of an undisturbed run.
 """
 
+import contextlib
 import json
 import logging
 import math
@@ -51,7 +52,7 @@ class Recipe:
     """How a network is trained.
 
     loss: 'categorical_crossentropy' or 'sparse_categorical_crossentropy' (one-hot or integer labels, the same values).
-    temperature: the loss sees logits / temperature. weight_decay: see architectures.build.
+    weight_decay: see architectures.build.
     early_stopping_patience: epochs without a better early_stopping_monitor before training ends (0: never).
     checkpoint: the weights that are kept, of the epoch with the best 'val_accuracy' or 'val_loss', or the 'last'.
     """
@@ -61,7 +62,6 @@ class Recipe:
     batch_size: int = 128
     epochs: int = 10
     weight_decay: float = 0.0
-    temperature: float = 1.0
     early_stopping_patience: int = 0
     early_stopping_monitor: str = "val_loss"
     early_stopping_min_delta: float = 0.0
@@ -246,6 +246,8 @@ class Checkpoint:
     def remove(self) -> None:
         if self.path is not None:
             self.path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # other runs keep their states there, or it is a folder of the user's
+                self.path.parent.rmdir()
 
 
 def better(monitor: str, value: float, best: float, min_delta: float = 0.0) -> bool:

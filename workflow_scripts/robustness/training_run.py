@@ -1,0 +1,125 @@
+"""One training run from files to files: what train_model and distill_student do alike."""
+
+import csv
+import hashlib
+import json
+import logging
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from robustness import devices
+from robustness.architectures import ARCHITECTURES, build
+from robustness.datasets import DatasetInfo, Images
+from robustness.errors import UserError
+from robustness.files import read_npz, sha256_of, whole_file, write_json
+from robustness.model_files import save_network
+from robustness.training import Checkpoint, Optimizer, Recipe, TrainingData, accuracy_metric, fit, make_optimizer
+
+PLACES = ("model", "history", "metadata", "state", "train", "validation", "info", "erasing_schedule")
+# (network, what the dataset is, whether labels are one-hot) -> (the model to train, its loss or None)
+MakeTrainer = Callable[[keras.Model, DatasetInfo, bool], tuple[keras.Model, keras.losses.Loss | None]]
+
+
+def run_training(options: dict, defence: dict, make_trainer: MakeTrainer, inputs: Sequence[str] = ()) -> None:
+    """Train as the options say, and write model, history and metadata.
+
+    options: those of recipe_options. defence: the program's further settings, for the metadata. make_trainer: puts
+    the network into the model whose loss is minimised. inputs: further files that the result depends on.
+    """
+    devices.prepare(options["threads"], options["seed"])
+    if options["architecture"] not in ARCHITECTURES:
+        raise UserError(
+            f"there is no architecture {options['architecture']}: choose one of {', '.join(ARCHITECTURES)}."
+        )
+    info = DatasetInfo.load(options["info"])
+    data = _training_data(options, info)
+    recipe = _recipe(options)
+    network = build(options["architecture"], info.shape, data.n_classes, info.pixel_range, recipe.weight_decay)
+    trainer, loss = make_trainer(network, info, recipe.label_encoding == "one_hot")
+    steps = -(-len(data.train) // recipe.batch_size)
+    optimizer = make_optimizer(recipe.optimizer, steps, recipe.epochs)
+    trainer.compile(optimizer, loss=loss, metrics=[accuracy_metric(recipe)])
+
+    settings = {key: value for key, value in options.items() if key not in PLACES} | defence
+    files = [options[key] for key in ("train", "validation", "erasing_schedule") if options[key]]
+    checkpoint = Checkpoint(
+        Path(options["state"]) if options["state"] else None, _fingerprint(settings, [*files, *inputs])
+    )
+    history = fit(trainer, network, data, recipe, options["seed"], checkpoint, show_batches=sys.stderr.isatty())
+
+    with whole_file(options["history"]) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, fieldnames=list(history[0]))
+        writer.writeheader()
+        writer.writerows(history)
+    save_network(network, options["model"])
+    write_json(
+        options["metadata"],
+        {
+            "model": options["name"],
+            "dataset": options["dataset"],
+            "architecture": options["architecture"],
+            "defence": options["defence"],
+            "seed": options["seed"],
+            "settings": settings,
+            "parameters": int(network.count_params()),
+            "model_sha256": sha256_of(options["model"]),
+            "epochs": len(history),
+            "seconds_per_epoch": round(float(np.median([row["seconds"] for row in history])), 3),
+            "device": devices.device_name(),
+            "threads": options["threads"],
+            "backend": keras.backend.backend(),
+            "versions": _versions() | {"python": platform.python_version()},
+            "machine": platform.machine(),
+        },
+    )
+    checkpoint.remove()
+    logging.info("wrote %s", options["model"])
+
+
+def _training_data(options: dict, info: DatasetInfo) -> TrainingData:
+    data = TrainingData(
+        Images.load(options["train"]), Images.load(options["validation"]), info.pixel_range, len(info.classes)
+    )
+    if options["erasing_schedule"]:
+        (data.rectangles,) = read_npz(options["erasing_schedule"], "rectangles")
+        if data.rectangles.shape[1] != len(data.train):
+            raise UserError(
+                f"the erasing schedule is for {data.rectangles.shape[1]} images, but there are {len(data.train)}: "
+                "draw it from this dataset."
+            )
+    return data
+
+
+def _recipe(options: dict) -> Recipe:
+    own = ("loss", "batch_size", "epochs", "weight_decay", "checkpoint")
+    stopping = ("early_stopping_patience", "early_stopping_monitor", "early_stopping_min_delta")
+    prefix = "optimizer_"
+    return Recipe(
+        optimizer=Optimizer(**{key.removeprefix(prefix): options[key] for key in options if key.startswith(prefix)}),
+        **{key: options[key] for key in own + stopping},
+    )
+
+
+def _fingerprint(settings: dict, files: list[str]) -> str:
+    """What a half-done run must share with the one that goes on from it: settings, data, code and versions."""
+    scripts = Path(__file__).resolve().parent.parent
+    loaded = [Path(getattr(module, "__file__", None) or "/").resolve() for module in list(sys.modules.values())]
+    code = sorted({path for path in loaded if scripts in path.parents})
+    digests = [sha256_of(path) for path in [*files, *code]]
+    return hashlib.sha256(json.dumps([settings, digests, _versions()], default=str).encode()).hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in ("keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "cleverhans"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
