@@ -1,5 +1,6 @@
 # make run   the quick study, in a virtual environment of its own
 # make test  the tests, in the same environment with the test tools added
+# make docs  the quick study, and its tables and some of its figures copied to docs/quick_study
 # make lock  pin requirements.txt and requirements-test.txt anew from the .in files (for maintainers)
 
 PYTHON ?= python3
@@ -7,13 +8,23 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test lock clean
+.PHONY: run test docs lock clean
 
 run: $(VENV)/run.stamp
 	snakemake --cores all
 
 test: $(VENV)/test.stamp
 	python -m pytest
+
+FIGURES := accuracy/fashion_mnist/fgsm accuracy/fashion_mnist/pgd loss/fashion_mnist/pgd \
+    examples/undefended/seed1/pgd/eps0.1 examples/distilled/seed1/fgsm/eps0.1 \
+    confusion/undefended/seed1 training/distilled/seed1 erasing/fashion_mnist
+
+docs: run
+	cp results/tables/*.md results/tables/*.csv docs/quick_study/
+	for figure in $(FIGURES); do \
+	    cp results/plots/$$figure.png docs/quick_study/$$(echo $$figure | tr / _ | sed 's/_fashion_mnist\|_seed1//g').png; \
+	done
 
 # --no-deps: the requirements are complete, and cleverhans asks for packages that its attacks do not need.
 $(VENV)/run.stamp: requirements.txt

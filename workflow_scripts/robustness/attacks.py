@@ -8,6 +8,8 @@ pixels are clipped; a step larger than epsilon is an assertion error; the gradie
 model function and epsilon is fixed in the trace only if it is a Python number.
 """
 
+import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -51,6 +53,7 @@ class Context:
         }
 
 
+LOG = logging.getLogger(__name__)
 METHODS: dict[str, Callable[[Context, tf.Tensor, tf.Tensor], tf.Tensor]] = {}
 
 
@@ -173,7 +176,11 @@ def craft(
 
     context = Context(logits_of, settings, epsilon, step, clip)
     tf.random.set_seed(seed)
+    shown = time.monotonic()
     for start in range(0, len(todo), batch_size):
+        if time.monotonic() - shown > 10:
+            shown = time.monotonic()
+            LOG.info("%d of %d images", start, len(todo))
         which = todo[start : start + batch_size]
         padded = np.resize(which, min(batch_size, len(todo)))
         batch = METHODS[settings.method](
