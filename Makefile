@@ -12,6 +12,7 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 run: $(VENV)/run.stamp
 	snakemake --cores all
+	@echo "Done: see results/tables/robust_accuracy.md and results/plots."
 
 test: $(VENV)/test.stamp
 	python -m pytest

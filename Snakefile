@@ -3,12 +3,6 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-# --configfile replaces config.yaml whole: Snakemake by itself would merge the two.
-if not workflow.overwrite_configfiles:
-
-    configfile: "config.yaml"
-
-
 include: "rules/common.smk"
 include: "rules/download.smk"
 include: "rules/preprocess.smk"

@@ -24,6 +24,7 @@ rule craft_adversarial:
         mem_mb=grown(4000),
         runtime=grown(120),
     params:
+        threads=config["threads"]["craft"],
         options=attack_options,
     shell:
         "python {input.program:q}"
@@ -34,6 +35,6 @@ rule craft_adversarial:
         " {params.options}"
         " --epsilon {wildcards.epsilon}"
         " --seed {wildcards.seed}"
-        " --threads {threads}"
+        " --threads {params.threads}"
         " --output {output.adversarial:q}"
         " > {log:q} 2>&1"

@@ -31,6 +31,12 @@ def checked_config():
 
 
 try:
+    # --configfile replaces config.yaml whole: Snakemake by itself would merge the two.
+    if not workflow.overwrite_configfiles:
+        study.read_yaml("config.yaml")  # tells the line of a mistake, which Snakemake's own reading does not
+
+        configfile: "config.yaml"
+
     SOURCES = checked_config()
 except UserError as error:
     raise WorkflowError(str(error)) from None
@@ -80,9 +86,9 @@ def modules(name):
     while todo:
         tree = ast.parse(todo.pop().read_text(encoding="utf-8"))
         for node in ast.walk(tree):
-            names = [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
-            if isinstance(node, ast.ImportFrom) and node.module == "robustness":
-                names += [f"robustness.{alias.name}" for alias in node.names]
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
             for module in names:
                 path = SCRIPTS.joinpath(*module.split(".")).with_suffix(".py")
                 if module.split(".")[0] == "robustness" and path.is_file() and path not in found:
@@ -139,14 +145,24 @@ def download_options(wildcards):
     return shlex.join(words)
 
 
+def checksums(source):
+    """The checksums that guard a source's files; an empty text stands for one without."""
+    entry = SOURCES[source]
+    files = entry["files"] if entry["format"] != "image_folder" else [entry]
+    return [file.get("sha256") or file.get("sha256_unpacked") or "" for file in files]
+
+
+def source_paths(wildcards):
+    """The downloaded files of a dataset's source. Where checksums guard them all, a new download changes nothing below."""
+    source = dataset_of(wildcards)["source"]
+    paths = [f"{RESULTS}/downloads/{source}/{file}" for file in source_files(source)]
+    return ancient(paths) if all(checksums(source)) else paths
+
+
 def unchecked_state(wildcards):
-    """A digest of names, sizes and times of local sources that no checksum guards, so that a change is noticed."""
-    source = SOURCES[wildcards.source]
-    checked = "sha256" in source or any(
-        file["name"] == wildcards.file and ("sha256" in file or "sha256_unpacked" in file)
-        for file in source.get("files", [])
-    )
-    if checked:
+    """A digest of names, sizes and times of a local source that no checksum guards, so that a change is noticed."""
+    source, files = SOURCES[wildcards.source], source_files(wildcards.source)
+    if checksums(wildcards.source)[files.index(wildcards.file)]:
         return ""
     digest = hashlib.sha256()
     for mirror in source["mirrors"]:
@@ -164,7 +180,9 @@ def preprocess_options(wildcards):
     split = dict(dataset["split"])
     if split["protocol"] != "holdout":
         split.pop("validation_fraction")
-    values = {"format": source["format"], "n_classes": dataset.get("n_classes"), "pixel_range": dataset["pixel_range"]}
+    claims = {key: source.get(key) for key in ("n_classes", "n_train", "n_test")}
+    claims["n_classes"] = dataset.get("n_classes", claims["n_classes"])
+    values = claims | {"format": source["format"], "pixel_range": dataset["pixel_range"]}
     if source["format"] == "image_folder":
         values |= {"image_size": source.get("image_size"), "colour": source["colour"]}
     return shlex.join(words + flags(values | split))
@@ -233,15 +251,6 @@ def runs_options():
     return shlex.join(words)
 
 
-def example_epsilon(attack):
-    """The epsilon of an attack's image grids, or None if the configured one is not among its own."""
-    texts = EPSILONS[attack]
-    if "examples_epsilon" not in config["plots"]:
-        return max(texts, key=float)
-    wanted = study.epsilon_text(config["plots"]["examples_epsilon"])
-    return wanted if wanted in texts else None
-
-
 def all_plots():
     """Every figure of the study, without its suffix."""
     found = [f"training/{model}/seed{seed}" for model in MODELS for seed in SEEDS]
@@ -250,7 +259,7 @@ def all_plots():
     for attack in ATTACKS:
         datasets = {config["models"][model]["dataset"]: 0 for model in attacked_models(attack)}
         found += [f"{metric}/{dataset}/{attack}" for metric in ("accuracy", "loss") for dataset in datasets]
-        if epsilon := example_epsilon(attack):
+        if epsilon := study.example_epsilon(config, attack):
             found += [
                 f"examples/{model}/seed{seed}/{attack}/eps{epsilon}"
                 for model in attacked_models(attack)

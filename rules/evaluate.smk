@@ -28,6 +28,8 @@ rule evaluate_model:
         gpu=config["gpu"],
         mem_mb=grown(4000),
         runtime=grown(30),
+    params:
+        threads=config["threads"]["evaluate"],
     shell:
         "python {input.program:q}"
         " --model {input.model:q}"
@@ -36,7 +38,7 @@ rule evaluate_model:
         " --test {input.test:q}"
         " --evaluation {input.evaluation:q}"
         " --info {input.info:q}"
-        " --threads {threads}"
+        " --threads {params.threads}"
         " --records {output.records:q}"
         " --summary {output.summary:q}"
         " > {log:q} 2>&1"
@@ -66,6 +68,8 @@ rule evaluate_attack:
         gpu=config["gpu"],
         mem_mb=grown(4000),
         runtime=grown(30),
+    params:
+        threads=config["threads"]["evaluate"],
     shell:
         "python {input.program:q}"
         " --model {input.model:q}"
@@ -73,7 +77,7 @@ rule evaluate_attack:
         " --images {input.images:q}"
         " --adversarial {input.adversarial:q}"
         " --info {input.info:q}"
-        " --threads {threads}"
+        " --threads {params.threads}"
         " --records {output.records:q}"
         " --summary {output.summary:q}"
         " > {log:q} 2>&1"

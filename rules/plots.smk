@@ -15,8 +15,7 @@ rule plot_epsilon_curve:
         program=program("plot_epsilon_curve"),
         modules=modules("plot_epsilon_curve"),
         env="envs/light.yaml",
-        table=f"{RESULTS}/tables/robust_accuracy.csv",
-        clean=f"{RESULTS}/tables/clean_accuracy.csv",
+        curves=f"{RESULTS}/tables/curves.csv",
     output:
         png=f"{RESULTS}/plots/{{metric}}/{{dataset}}/{{attack}}.png",
         svg=f"{RESULTS}/plots/{{metric}}/{{dataset}}/{{attack}}.svg",
@@ -34,8 +33,7 @@ rule plot_epsilon_curve:
         title=lambda wildcards: config["plots"][f"{wildcards.metric}_title"],
     shell:
         "python {input.program:q}"
-        " --table {input.table:q}"
-        " --clean {input.clean:q}"
+        " --curves {input.curves:q}"
         " --metric {wildcards.metric}"
         " --dataset {wildcards.dataset:q}"
         " --attack {wildcards.attack:q}"
@@ -65,7 +63,7 @@ rule plot_training:
         mem_mb=grown(1000),
         runtime=grown(10),
     params:
-        title=config["plots"]["training_title"],
+        title=lambda wildcards: config["plots"]["training_title"],
     shell:
         "python {input.program:q}"
         " --history {input.history:q}"
@@ -98,7 +96,7 @@ rule plot_confusion:
         mem_mb=grown(1000),
         runtime=grown(10),
     params:
-        title=config["plots"]["confusion_title"],
+        title=lambda wildcards: config["plots"]["confusion_title"],
     shell:
         "python {input.program:q}"
         " --records {input.records:q}"
@@ -135,7 +133,7 @@ rule plot_examples:
         mem_mb=grown(1000),
         runtime=grown(10),
     params:
-        title=config["plots"]["examples_title"],
+        title=lambda wildcards: config["plots"]["examples_title"],
         n=config["plots"]["examples"],
     shell:
         "python {input.program:q}"

@@ -8,12 +8,7 @@ rule preprocess_dataset:
         program=program("preprocess_dataset"),
         modules=modules("preprocess_dataset"),
         env="envs/light.yaml",
-        files=lambda wildcards: expand(
-            "{results}/downloads/{source}/{file}",
-            results=RESULTS,
-            source=dataset_of(wildcards)["source"],
-            file=source_files(dataset_of(wildcards)["source"]),
-        ),
+        files=source_paths,
     output:
         train=f"{RESULTS}/datasets/{{dataset}}/train.npz",
         validation=f"{RESULTS}/datasets/{{dataset}}/validation.npz",
@@ -32,6 +27,7 @@ rule preprocess_dataset:
     params:
         files=lambda wildcards, input: " ".join(f"--file {shlex.quote(file)}" for file in input.files),
         options=preprocess_options,
+        checksums=lambda wildcards: checksums(dataset_of(wildcards)["source"]),
     shell:
         "python {input.program:q}"
         " {params.files}"
@@ -62,6 +58,7 @@ rule select_evaluation_subset:
     resources:
         mem_mb=grown(2000),
         runtime=grown(10),
+    priority: 100  # a subset that is too large shall fail before hours of training
     params:
         options=lambda wildcards: options(dataset_of(wildcards)["evaluation"]),
     shell:

@@ -1,7 +1,9 @@
 # Needs: every summary of the study.
-# Makes: tables/robust_accuracy.{csv,md,tex} and tables/clean_accuracy.{csv,md,tex}.
+# Makes: tables/robust_accuracy.{csv,md,tex} and tables/clean_accuracy.{csv,md,tex}; tables/curves.csv for
+#        the figures against epsilon.
 
 TABLES = [f"{name}.{suffix}" for name in ("robust_accuracy", "clean_accuracy") for suffix in ("csv", "md", "tex")]
+TABLES += ["curves.csv"]
 
 
 localrules:

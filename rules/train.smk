@@ -29,7 +29,9 @@ rule train_model:
         gpu=config["gpu"],
         mem_mb=grown(8000),
         runtime=grown(720),
+    priority: 10  # much waits for it
     params:
+        threads=config["threads"]["train"],
         options=training_options,
         state=f"{RESULTS}/checkpoints/{{model}}-seed{{seed}}.npz",
         erasing=lambda wildcards, input: f"--erasing-schedule {input.erasing}" if input.erasing else "",
@@ -42,7 +44,7 @@ rule train_model:
         " --name {wildcards.model:q}"
         " --seed {wildcards.seed}"
         " {params.options}"
-        " --threads {threads}"
+        " --threads {params.threads}"
         " --state {params.state:q}"
         " --model {output.model:q}"
         " --history {output.history:q}"
@@ -77,7 +79,9 @@ rule distill_student:
         gpu=config["gpu"],
         mem_mb=grown(8000),
         runtime=grown(720),
+    priority: 10  # much waits for it
     params:
+        threads=config["threads"]["distill"],
         options=training_options,
         state=f"{RESULTS}/checkpoints/{{model}}-seed{{seed}}.npz",
         erasing=lambda wildcards, input: f"--erasing-schedule {input.erasing}" if input.erasing else "",
@@ -91,7 +95,7 @@ rule distill_student:
         " --name {wildcards.model:q}"
         " --seed {wildcards.seed}"
         " {params.options}"
-        " --threads {threads}"
+        " --threads {params.threads}"
         " --state {params.state:q}"
         " --model {output.model:q}"
         " --history {output.history:q}"

@@ -2,13 +2,17 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from cleverhans.tf2.attacks.basic_iterative_method import basic_iterative_method
+from cleverhans.tf2.attacks.fast_gradient_method import fast_gradient_method
 from cleverhans.tf2.attacks.projected_gradient_descent import projected_gradient_descent
 from networks import curved_network, images
 
 from robustness.attack_settings import AttackSettings, pixel_scale, reaches_epsilon, step_of
 from robustness.attacks import METHODS, choose_targets, craft
 from robustness.datasets import to_pixels
+from robustness.errors import UserError
 from robustness.evaluation import perturbation_norms
+from robustness.gradients import has_zero_gradient
 
 CLIP = (0.0, 1.0)
 ITERATIVE = {"relative_step": 0.3, "iterations": 6}
@@ -84,6 +88,29 @@ def test_bim_equals_its_own_recurrence(network, data):
         expected = np.clip(expected + np.float32(0.02) * np.sign(gradient(network, expected, labels)), 0, 1)
         expected = np.clip(np.clip(expected, x - np.float32(0.05), x + np.float32(0.05)), 0, 1)
     np.testing.assert_allclose(adversarial, expected, atol=1e-6)
+
+
+def test_bim_is_cleverhans_own(network, data):
+    x, labels = data
+    adversarial, _ = run(network, data, AttackSettings("bim", step=0.02, iterations=4), 0.05, batch_size=40)
+    own = basic_iterative_method(
+        network, tf.constant(x), 0.05, 0.02, 4, np.inf, 0.0, 1.0, tf.constant(labels), sanity_checks=False
+    )
+    assert adversarial.tobytes() == own.numpy().tobytes()
+
+
+@pytest.mark.parametrize("method", ["fgsm", "bim", "pgd"])
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 12.0])
+def test_euclidean_steps_are_as_long_as_asked_for_however_short_the_gradient(data, method, scale):
+    """cleverhans shortens them below a gradient of 1e-6, so one attack would mean another on pixels 0 to 255."""
+    x, labels = data
+    network = curved_network(scale)
+    settings = AttackSettings(method, norm="2", **({} if method == "fgsm" else {"relative_step": 1.0, "iterations": 1}))
+    inside = 0.25 + x / 2  # no pixel is clipped
+    adversarial, _ = craft(network, inside, labels, settings, 0.1, 0.1, CLIP, 0, 16)
+    alive = ~has_zero_gradient(network, inside, labels)
+    assert alive.mean() > 0.5
+    np.testing.assert_allclose(perturbation_norms(adversarial, inside)["l2"][alive], 0.1, rtol=1e-4)
 
 
 def test_mim_equals_its_own_recurrence(network, data):
@@ -176,14 +203,17 @@ def test_the_batch_size_changes_nothing_but_rounding(network, data, batch_size):
 
 
 def test_a_vanished_gradient_leaves_the_image_where_it_is(data):
-    """sign(0) is 0: cleverhans gives x back and says nothing, so the records must tell (column `moved`)."""
+    """sign(0) is 0: cleverhans gives x back and says nothing, so the evaluation counts such images."""
     x, _ = data
     masked = curved_network(scale=1e5)
     labels = masked(x).numpy().argmax(axis=1)
     adversarial, _ = run(masked, (x, labels), AttackSettings("fgsm"))
     still = (adversarial == x).all(axis=(1, 2, 3))
     assert still.mean() > 0.9
-    assert (gradient(masked, x, labels)[still] == 0).all()
+    zero = (gradient(masked, x, labels) == 0).all(axis=(1, 2, 3))
+    assert (still == zero).all()
+    assert (has_zero_gradient(masked, x, labels, batch_size=16) == zero).all()
+    assert not has_zero_gradient(curved_network(), x, labels).any()
 
 
 @pytest.mark.parametrize("pixel_range", [(0.0, 255.0), (-1.0, 1.0)])
@@ -217,6 +247,12 @@ def test_targets_are_never_the_true_class(target):
         assert (targets[labels == 2] == -1).all() and (targets[labels != 2] == 2).all()
 
 
+@pytest.mark.parametrize("target", ["4", "-1", "coat"])
+def test_a_target_that_is_no_class(target):
+    with pytest.raises(UserError, match="is none of least_likely, random and the classes 0 to 3"):
+        choose_targets(np.zeros((2, 4)), np.array([0, 1]), target, seed=0)
+
+
 def test_images_of_the_target_class_are_left_alone(network, data):
     x, labels = data
     adversarial, targets = run(network, data, AttackSettings("fgsm", target="2"))
@@ -240,6 +276,13 @@ class TestTrapsOfCleverhans:
     def test_a_step_above_epsilon_is_an_assertion(self, network, data):
         with pytest.raises(AssertionError):
             self.call(network, data, eps_iter=0.2)
+
+    def test_a_short_gradient_makes_a_short_euclidean_step(self, network, data):
+        x, labels = data
+        adversarial = fast_gradient_method(
+            lambda z: 1e-8 * network(z), tf.constant(0.25 + x / 2), 0.1, 2, y=tf.constant(labels)
+        )
+        assert perturbation_norms(adversarial.numpy(), 0.25 + x / 2)["l2"].max() < 0.05
 
     def test_the_default_starts_at_x(self, network, data):
         assert (self.call(network, data).numpy() == self.call(network, data, rand_init=0.0).numpy()).all()

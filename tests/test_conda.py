@@ -14,7 +14,9 @@ import yaml
 from conftest import ROOT, copy_project
 
 ENVIRONMENTS = [pytest.param(path, id=path.stem) for path in sorted(ROOT.glob("envs/*.yaml"))]
-TABLES = {f"{name}_accuracy.{suffix}" for name in ("clean", "robust") for suffix in ("csv", "md", "tex")}
+TABLES = {f"{name}_accuracy.{suffix}" for name in ("clean", "robust") for suffix in ("csv", "md", "tex")} | {
+    "curves.csv"
+}
 FIGURES = {
     f"{name}.{suffix}"
     for name in (

@@ -1,6 +1,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 from networks import images
 
@@ -127,10 +128,19 @@ def test_a_broken_file_is_told(tmp_path, content):
         AdversarialSet.load(tmp_path / "a.npz")
 
 
-def test_records_keep_an_epsilons_text(tmp_path):
-    import pandas as pd
+def test_a_file_that_breaks_off_is_told(tmp_path):
+    adversarial_set().save(tmp_path / "a.npz")
+    whole = (tmp_path / "a.npz").read_bytes()
+    for length in (len(whole) - 30, len(whole) // 2, 40):
+        (tmp_path / "a.npz").write_bytes(whole[:length])
+        with pytest.raises(UserError, match="remove it"):
+            AdversarialSet.load(tmp_path / "a.npz")
 
-    write_records(pd.DataFrame({"epsilon": ["0.10", "8"], "target": ["", "random"]}), tmp_path / "r.csv")
+
+def test_records_keep_an_epsilons_text_and_every_name(tmp_path):
+    table = pd.DataFrame({"epsilon": ["0.10", "8"], "target": ["", "random"], "model": ["inf", "nan"]})
+    write_records(table, tmp_path / "r.csv")
+    assert read_records(tmp_path / "r.csv")["model"].tolist() == ["inf", "nan"]
     assert read_records(tmp_path / "r.csv")["epsilon"].tolist() == ["0.10", "8"]
     assert read_records(tmp_path / "r.csv")["target"].tolist() == ["", "random"]
 

@@ -73,7 +73,10 @@ CRAFT = [
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["craft_adversarial", *CRAFT, "--method", "fgsm", "--epsilon", "a lot"], "epsilon 'a lot' is not a number"),
+        (["craft_adversarial", *CRAFT, "--method", "fgsm", "--epsilon", "a lot"], "epsilon 'a lot' is no size"),
+        (["craft_adversarial", *CRAFT, "--method", "fgsm", "--epsilon", "nan"], "epsilon 'nan' is no size"),
+        (["craft_adversarial", *CRAFT, "--method", "fgsm", "--epsilon", "-0.1"], "epsilon '-0.1' is no size"),
+        (["craft_adversarial", *CRAFT, "--method", "cw", "--epsilon", "0.1"], "choose one of fgsm"),
         (["craft_adversarial", *CRAFT, "--method", "pgd", "--epsilon", "0.1"], "give exactly one"),
         (["craft_adversarial", *CRAFT, "--method", "bim", "--epsilon", "0.1", "--step", "0.2"], "cleverhans refuses"),
         (["craft_adversarial", *CRAFT, "--method", "fgsm", "--epsilon", "0.1"], "d.json is not valid JSON"),

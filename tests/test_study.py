@@ -57,17 +57,25 @@ OTHER = {"source": "cifar10", "evaluation": {"n": 10}}
         ({"models/undefended/architecture": "vgg99"}, ["models.undefended.architecture", "vgg99", "report_cnn"]),
         ({"models/undefended/training": None}, ["models.undefended", "lacks the key training"]),
         ({"models/undefended/training/epochs": 0}, ["models.undefended.training.epochs", "0", "at least 1"]),
-        ({"models/undefended/training/epochs": "ten"}, ["training.epochs", "'ten'", "of type integer"]),
+        ({"models/undefended/training/epochs": "ten"}, ["training.epochs", "'ten'", "a whole number"]),
         ({"datasets/fashion_mnist/pixel_range": "0-2"}, ["pixel_range", "0-1, 0-255, -1-1"]),
         ({"datasets/fashion_mnist/erasing/probability": 1.5}, ["erasing.probability", "1.5", "at most 1"]),
         ({"models/distilled/distillation/alpha": -0.1}, ["distillation.alpha", "-0.1", "at least 0"]),
-        ({"models/bad name": MODEL}, ["bad name"]),
+        ({"models/bad name": MODEL}, ["models has the name 'bad name'", "letters, digits"]),
+        ({"models/undefended/training/optimizer/learning_rate": "1e-3"}, ["the text '1e-3'", "like 0.001"]),
+        ({"epsilons": 0.1}, ["epsilons is 0.1", "a list"]),
+        ({"results_dir": "out/"}, ["results_dir"]),
         ({"seeds": []}, ["seeds"]),
         ({"seeds": [1, 1]}, ["seeds"]),
         ({"epsilon_unit": "percent"}, ["epsilon_unit", "0-1, 0-255"]),
         ({"epsilons": ["8/255"]}, ["epsilons.0", "8/255"]),
         # what it can't say
         ({"epsilons": [-0.1]}, ["epsilon -0.1 is below 0"]),
+        ({"epsilons": [float("inf")], "attacks/fgsm/norm": 2}, ["epsilon inf"]),
+        ({"attacks/fgsm/epsilons": ["0.10"]}, ["epsilon 0.1 is written 0.10 elsewhere"]),
+        ({"attacks/pgd/restarts": 3, "attacks/pgd/random_start": False}, ["attacks.pgd.restarts", "random_start"]),
+        ({"models/undefended/training/optimizer/momentum": 0.9}, ["optimizer.momentum has no effect on adam"]),
+        ({"models/undefended/training/optimizer/drop_factor": 0.9}, ["drop_factor", "drop_every"]),
         ({"epsilons": [1.5]}, ["epsilon 1.5 is above the pixel range 0-1"]),
         ({"epsilon_unit": "0-255", "epsilons": [256]}, ["epsilon 256 is above the pixel range 0-255"]),
         ({"epsilons": [0.1, "0.10"]}, ["epsilon 0.1 stands there twice"]),
@@ -137,12 +145,14 @@ def test_defaults_are_filled_in(config):
         ({"step": 0.01, "iterations": 40}, [0.3, 0.4], None),  # the thesis' PGD reaches 0.4 exactly
         ({"step": 0.01, "iterations": 40}, [0.4, 0.5, 0.8], ["0.01 x 40 = 0.4", "epsilon 0.5, 0.8"]),
         ({"relative_step": 0.25, "iterations": 4}, [0.5], None),
-        ({"relative_step": 0.25, "iterations": 3}, [0.5], ["attacks.a", "0.125 x 3 = 0.375", "epsilon 0.5"]),
+        ({"relative_step": 0.25, "iterations": 3}, [0, 0.5], ["attacks.a", "0.25 x 3 = 0.75", "0.75 of any epsilon"]),
+        ({"step": 0.01, "iterations": 40}, [0, 0.4], None),
     ],
 )
 def test_a_step_budget_that_is_too_small_is_a_warning_with_both_numbers(config, attack, epsilons, words):
     config["attacks"] = {"a": {"method": "pgd", **attack}}
     config["epsilons"] = epsilons
+    del config["plots"]["examples_epsilon"]
     warnings = study.warnings_of(check(config))
     assert len(warnings) == (words is not None)
     for word in words or []:
@@ -155,6 +165,22 @@ def test_a_step_budget_that_is_too_small_is_a_warning_with_both_numbers(config, 
 )
 def test_epsilons_stand_in_paths_as_in_the_config(value, text):
     assert study.epsilon_text(value) == text
+
+
+def test_image_grids_are_of_an_epsilon_by_its_value(config):
+    config["epsilons"] = [0.05, "0.10"]
+    assert study.example_epsilon(check(config), "fgsm") == "0.10" and study.warnings_of(config) == []
+    config["plots"]["examples_epsilon"] = 0.3
+    assert "plots.examples_epsilon is 0.3, which is no epsilon of fgsm" in study.warnings_of(config)[0]
+    del config["plots"]["examples_epsilon"]
+    assert study.example_epsilon(config, "fgsm") == "0.10"
+
+
+def test_the_first_place_of_a_shared_recipe_is_named():
+    shared = study.read_yaml(ROOT / "config.yaml")
+    shared["models"]["undefended"]["training"]["optimizer"]["lr"] = 1
+    with pytest.raises(UserError, match=r"models\.undefended\.training\.optimizer has the unknown key lr"):
+        check(shared)
 
 
 def test_a_key_that_stands_twice_is_refused(tmp_path):

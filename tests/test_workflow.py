@@ -3,8 +3,13 @@
 import csv
 import hashlib
 import json
+import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +50,7 @@ def test_everything_was_made(tiny_run):
     tables, plots = (
         {p.name for p in (tiny_run / "results" / kind).rglob("*") if p.is_file()} for kind in ("tables", "plots")
     )
-    assert tables == {f"{n}_accuracy.{s}" for n in ("robust", "clean") for s in ("csv", "md", "tex")}
+    assert tables == {f"{n}_accuracy.{s}" for n in ("robust", "clean") for s in ("csv", "md", "tex")} | {"curves.csv"}
     assert {"fgsm.png", "pgd.svg", "fgsm_targeted.png", "seed3.png", "fashion_mnist.png", "eps0.10.png"} <= plots
     for path in (tiny_run / "results/plots").rglob("*.png"):
         assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" and path.stat().st_size > 5000
@@ -57,14 +62,14 @@ def test_no_half_written_file_is_left(tiny_run):
         path for path in (tiny_run / "results").rglob("*") if ".part" in path.name or path.name.endswith(".download")
     ]
     assert odd == []
-    assert not (tiny_run / "results/checkpoints").exists()
+    assert list((tiny_run / "results/checkpoints").iterdir()) == []
 
 
 def test_the_table_has_a_row_a_set_and_agrees_with_the_records(tiny_run):
     table = rows(tiny_run, "robust_accuracy.csv")
     expected = {(m, "fgsm", e) for m in ("undefended", "teacher", "distilled") for e in ("0.05", "0.10")}
     expected |= {(m, "pgd", e) for m in ("undefended", "distilled") for e in ("0.05", "0.10")}
-    expected |= {("undefended", "fgsm_targeted", "0.1")}
+    expected |= {("undefended", "fgsm_targeted", "0.10")}
     assert {(row["model"], row["attack"], row["epsilon"]) for row in table} == expected
     assert len(table) == len(expected)
     for row in table:
@@ -82,12 +87,12 @@ def test_the_table_has_a_row_a_set_and_agrees_with_the_records(tiny_run):
 
 
 def test_targets_are_counted_to_the_target(tiny_run):
-    with open(tiny_run / "results/evaluation/undefended/seed3/fgsm_targeted/eps0.1.csv", newline="") as handle:
+    with open(tiny_run / "results/evaluation/undefended/seed3/fgsm_targeted/eps0.10.csv", newline="") as handle:
         records = list(csv.DictReader(handle))
     row = next(row for row in rows(tiny_run, "robust_accuracy.csv") if row["attack"] == "fgsm_targeted")
     assert all(record["target"] != record["label"] for record in records)
     assert int(row["target_hits"]) == sum(record["prediction"] == record["target"] for record in records)
-    assert int(row["n_aimed"]) == 30
+    assert int(row["n"]) == 30
 
 
 def test_sets_carry_where_they_come_from(tiny_run):
@@ -123,6 +128,27 @@ def test_the_same_seed_gives_the_same_bytes_twice(tiny_run, tmp_path):
     snakemake(folder, *names)
     for name in names:
         assert (folder / name).read_bytes() == (tiny_run / name).read_bytes(), name
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(tiny_run, tmp_path):
+    """Snakemake and its jobs are killed at once in mid-training; then the README's way on."""
+    folder = copy_project(tmp_path)
+    model, state = "results/models/undefended/seed3/model.keras", folder / "results/checkpoints/undefended-seed3.npz"
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    words = ["snakemake", "--cores", "2", model, "--configfile", TINY]
+    started = subprocess.Popen(
+        words, cwd=folder, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while started.poll() is None and not state.exists():
+        time.sleep(0.01)
+    os.killpg(started.pid, signal.SIGKILL)
+    started.wait()
+    assert state.exists() and not (folder / model).exists(), "it ended before it could be killed"
+    snakemake(folder, "--unlock")
+    snakemake(folder, model)
+    assert (folder / model).read_bytes() == (tiny_run / model).read_bytes()
+    assert "going on after epoch" in (folder / "results/logs/train_model/undefended/seed3.log").read_text()
+    assert list(state.parent.iterdir()) == []
 
 
 # --- what a change re-runs -------------------------------------------------------------------------------------------
@@ -174,6 +200,29 @@ def test_erasing_touches_only_the_models_that_train_with_it(tiny_copy):
     jobs = planned(tiny_copy)
     assert jobs["train_model"] == ["model=teacher, seed=3"]
     assert "preprocess_dataset" not in jobs and "select_evaluation_subset" not in jobs
+
+
+def test_threads_belong_to_the_study(tiny_copy):
+    edit(tiny_copy, TINY, "threads: {train: 1, distill: 1}", "threads: {train: 2, distill: 1}")
+    assert len(planned(tiny_copy)["train_model"]) == 2
+
+
+def test_fewer_cores_do_not_change_the_threads(tiny_copy):
+    edit(tiny_copy, TINY, "threads: {train: 1, distill: 1}", "threads: {train: 1, distill: 2}")
+    text = run(tiny_copy, "snakemake", "--cores", "1", "--dry-run", "--printshellcmds", "--configfile", TINY).stdout
+    assert "--threads 2" in text
+
+
+def test_another_mirror_of_the_same_bytes_downloads_and_no_more(tiny_copy):
+    old = "  mirrors: [resources/fashion_mnist_embedded]"
+    edit(tiny_copy, "resources/sources.yaml", old, "  mirrors: [nowhere, resources/fashion_mnist_embedded]")
+    assert set(planned(tiny_copy)) == {"download_dataset"}
+
+
+def test_other_bytes_re_run_what_they_touch(tiny_copy):
+    old = "    - name: t10k-labels-idx1-ubyte.gz\n      sha256: e6d25f5f3e85bb315a10172898c1c8f69ce52c4f9306c5821205c821bfca8847"
+    edit(tiny_copy, "resources/sources.yaml", old, old[:-1] + "0")
+    assert {"download_dataset", "preprocess_dataset", "train_model"} <= set(planned(tiny_copy))
 
 
 def test_another_evaluation_subset_retrains_nothing(tiny_copy):
@@ -260,6 +309,7 @@ def test_two_configfiles_merge(tmp_path):
     [
         ("epsilonss: [1]\n", "config: the top level has the unknown key epsilonss"),
         ("seeds: [1]\n", "'seeds' stands there twice"),
+        ("plots: {examples: many}\n", "config: plots.examples is 'many'; it must be a whole number."),
     ],
 )
 def test_a_wrong_config_ends_with_one_sentence(tmp_path, addition, sentence):
@@ -269,6 +319,13 @@ def test_a_wrong_config_ends_with_one_sentence(tmp_path, addition, sentence):
     done = run(folder, "snakemake", "-n", "--configfile", TINY, check=False)
     assert done.returncode == 1 and sentence in done.stdout
     assert "Traceback (most recent call last)" not in done.stdout
+
+
+def test_a_broken_config_yaml_tells_the_line(tmp_path):
+    folder = copy_project(tmp_path)
+    edit(folder, "config.yaml", "  undefended:\n", "   undefended:\n")
+    done = run(folder, "snakemake", "-n", check=False)
+    assert done.returncode == 1 and "config.yaml is not valid YAML" in done.stdout and "line" in done.stdout
 
 
 def test_the_published_step_budget_is_warned_of(tmp_path):
@@ -293,18 +350,29 @@ def test_an_image_folder_goes_all_the_way(tmp_path):
     (folder / "mine.yaml").write_text(
         """
 sources: {photos: {format: image_folder, licence: mine, mirrors: [photos], image_size: [16, 16]}}
-datasets: {colours: {source: photos, n_classes: 3, pixel_range: -1-1, evaluation: {n: 9}}}
+datasets:
+  colours: {source: photos, n_classes: 3, pixel_range: -1-1, split: {protocol: validation_is_test}, evaluation: {n: 9}}
 models: {plain: {dataset: colours, architecture: report_cnn, training: {epochs: 1, batch_size: 8}}}
-attacks: {bim: {method: bim, step: 1, iterations: 2, norm: 2}}
+attacks:
+  bim: {method: bim, step: 4, iterations: 2, norm: 2}
+  to_green: {method: mim, step: 4, iterations: 2, target: 1}
 epsilon_unit: 0-255
 epsilons: [8]
-seeds: [0]
+seeds: [0, 1]
 """
     )
     words = ["snakemake", "--cores", "2", "--configfile", "mine.yaml"]
     run(folder, *words)
-    table = rows(folder, "robust_accuracy.csv")
-    assert len(table) == 1 and table[0]["epsilon_unit"] == "0-255" and 0 < float(table[0]["max_l2"]) <= 8.0001
+    table = {(row["attack"], row["seed"]): row for row in rows(folder, "robust_accuracy.csv")}
+    assert set(table) == {(attack, seed) for attack in ("bim", "to_green") for seed in "01"}
+    assert all(row["epsilon_unit"] == "0-255" for row in table.values())
+    assert 7.99 < float(table["bim", "0"]["max_l2"]) <= 8.0001
+    assert [table["to_green", "0"][key] for key in ("n", "target")] == ["6", "1"]  # three of nine are green already
+    parts = {row["part"]: row for row in rows(folder, "clean_accuracy.csv") if row["seed"] == "0"}
+    assert parts["validation"]["n"] == parts["test"]["n"] == "18"
+    assert parts["validation"]["correct"] == parts["test"]["correct"]
+    (seeds,) = {row["seeds"] for row in rows(folder, "curves.csv")}
+    assert seeds == "2"
     assert UNTOUCHED in run(folder, *words, "--dry-run").stdout
     shutil.copy(folder / "photos/train/red/0.png", folder / "photos/train/red/new.png")
     assert "download_dataset" in run(folder, *words, "--dry-run").stdout

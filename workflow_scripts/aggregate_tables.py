@@ -28,7 +28,7 @@ from robustness.cli import program
     "--output-folder",
     required=True,
     type=click.Path(file_okay=False),
-    help="Where robust_accuracy and clean_accuracy go, as .csv, .md and .tex.",
+    help="Where robust_accuracy and clean_accuracy go, as .csv, .md and .tex, and curves.csv for the figures.",
 )
 def main(evaluation_folder, models, seeds, attacks, output_folder):
     """Gather the records' summaries into the tables of robust and clean accuracy: .csv, Markdown and LaTeX."""
@@ -37,9 +37,8 @@ def main(evaluation_folder, models, seeds, attacks, output_folder):
     from robustness.records import write_records
 
     source, target = Path(evaluation_folder), Path(output_folder)
-    clean = tables.clean_accuracy(
-        [read_json(source / model / f"seed{seed}" / "clean.json") for model in models for seed in seeds]
-    )
+    clean_summaries = [read_json(source / model / f"seed{seed}" / "clean.json") for model in models for seed in seeds]
+    clean = tables.clean_accuracy(clean_summaries)
     robust = tables.robust_accuracy(
         [
             read_json(source / model / f"seed{seed}" / name / f"eps{epsilon}.json")
@@ -48,10 +47,12 @@ def main(evaluation_folder, models, seeds, attacks, output_folder):
             for name, attacked, epsilons in attacks
             if model in attacked.split(",")
             for epsilon in epsilons.split(",")
-        ]
+        ],
+        clean_summaries,
     )
     write_records(clean, target / "clean_accuracy.csv")
     write_records(robust, target / "robust_accuracy.csv")
+    write_records(tables.curves(robust, clean), target / "curves.csv")
     texts = {
         "clean_accuracy.md": tables.clean_markdown(clean),
         "clean_accuracy.tex": tables.clean_latex(clean),

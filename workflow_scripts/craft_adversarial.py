@@ -1,5 +1,7 @@
 """Craft adversarial images of one model with one attack at one epsilon."""
 
+import math
+
 import click
 
 from robustness.cli import in_file, out_file, program, seed_option, threads_option
@@ -10,7 +12,7 @@ from robustness.cli import in_file, out_file, program, seed_option, threads_opti
 @in_file("--images", "The images to start from (.npz of select_evaluation_subset).")
 @in_file("--info", "dataset.json of the dataset.")
 @click.option("--attack", required=True, help="Name of the attack in the study.")
-@click.option("--method", type=click.Choice(["fgsm", "bim", "mim", "pgd"]), required=True, help="Which attack.")
+@click.option("--method", required=True, help="An attack of robustness/attacks.py: fgsm, bim, mim, pgd, ...")
 @click.option("--norm", type=click.Choice(["inf", "2"]), default="inf", help="Norm that epsilon and step bound.")
 @click.option("--epsilon", required=True, help="Size of the perturbation, in epsilon's unit.")
 @click.option(
@@ -32,7 +34,7 @@ from robustness.cli import in_file, out_file, program, seed_option, threads_opti
 @out_file("--output", "The adversarial set (.npz, float32).")
 def main(model, images, info, attack, epsilon, epsilon_unit, batch_size, seed, threads, output, **settings):
     """Craft adversarial images of one model with one attack at one epsilon (white box)."""
-    from robustness.attack_settings import AdversarialSet, AttackSettings, describe, pixel_scale, step_of
+    from robustness.attack_settings import STEPPING, AdversarialSet, AttackSettings, describe, pixel_scale, step_of
     from robustness.datasets import DatasetInfo, Images, to_pixels
     from robustness.errors import UserError
     from robustness.files import sha256_of
@@ -41,17 +43,21 @@ def main(model, images, info, attack, epsilon, epsilon_unit, batch_size, seed, t
     try:
         value = float(epsilon)
     except ValueError:
-        raise UserError(f"epsilon '{epsilon}' is not a number: write it like 0.1 or 8.") from None
-    if settings.iterative and (settings.step is None) == (settings.relative_step is None):
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise UserError(f"epsilon '{epsilon}' is no size of a perturbation: write a number like 0.1 or 8.")
+    if settings.method in STEPPING and (settings.step is None) == (settings.relative_step is None):
         raise UserError(f"{settings.method} needs one of --step and --relative-step: give exactly one.")
     step = step_of(settings, epsilon)
     if value > 0 and step > value:
         raise UserError(f"the step {step} is larger than epsilon {epsilon}, which cleverhans refuses: lower the step.")
 
     from robustness import devices
-    from robustness.attacks import craft
+    from robustness.attacks import METHODS, craft
     from robustness.model_files import load_network
 
+    if settings.method not in METHODS:
+        raise UserError(f"there is no attack {settings.method}: choose one of {', '.join(METHODS)}.")
     devices.prepare(threads, seed)
     data = DatasetInfo.load(info)
     network = load_network(model, data.shape, len(data.classes))

@@ -19,6 +19,7 @@ def main(model, metadata, images, adversarial, info, threads, records, summary):
     """
     from robustness.attack_settings import AdversarialSet
     from robustness.datasets import DatasetInfo, Images
+    from robustness.errors import UserError
     from robustness.evaluation import check_adversarial_set, score, summarise
     from robustness.files import read_json, sha256_of, write_json
     from robustness.records import write_records
@@ -35,12 +36,14 @@ def main(model, metadata, images, adversarial, info, threads, records, summary):
     table.insert(0, "index", crafted.indices)
     table.insert(2, "target", crafted.targets)
     table = table.assign(**norms, moved=norms["linf"] > 0)
-    content = summarise(table) | {"attack": crafted.attack, "moved": int(table["moved"].sum())}
+    # A targeted attack leaves images of the target class alone: they stand in the records, but say nothing about it.
+    attacked = table[table["target"] >= 0] if crafted.attack["target"] else table
+    if attacked.empty:
+        raise UserError(f"every image is of the target class {crafted.attack['target']}: aim at another class.")
+    content = summarise(attacked) | {"attack": crafted.attack, "moved": int(attacked["moved"].sum())}
     content |= {f"max_{name}": float(values.max()) for name, values in norms.items()}
     if crafted.attack["target"]:
-        aimed = table[table["target"] >= 0]
-        content["n_aimed"] = len(aimed)
-        content["target_hits"] = int((aimed["prediction"] == aimed["target"]).sum())
+        content["target_hits"] = int((attacked["prediction"] == attacked["target"]).sum())
     trained = read_json(metadata)
     content |= {key: trained[key] for key in ("model", "dataset", "architecture", "defence", "seed")}
     write_records(table, records)

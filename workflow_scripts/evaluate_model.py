@@ -12,7 +12,10 @@ from robustness.cli import in_file, out_file, program, threads_option
 @in_file("--info", "dataset.json of the dataset.")
 @threads_option()
 @out_file("--records", "One row a test image: index, label, prediction, confidence, loss, in_evaluation (.csv).")
-@out_file("--summary", "Counts, accuracy with its 95 % interval and mean loss of each part (.json).")
+@out_file(
+    "--summary",
+    "Counts, accuracy with its 95 % interval and mean loss of each part; how many attacked images have no gradient (.json).",
+)
 def main(model, metadata, validation, test, evaluation, info, threads, records, summary):
     """Score a model on clean images: the validation part, the test part, and the subset that is attacked."""
     import numpy as np
@@ -21,6 +24,7 @@ def main(model, metadata, validation, test, evaluation, info, threads, records, 
     from robustness.datasets import DatasetInfo, Images, to_pixels
     from robustness.evaluation import score, summarise
     from robustness.files import read_json, write_json
+    from robustness.gradients import has_zero_gradient
     from robustness.model_files import load_network, predict_logits
     from robustness.records import write_records
 
@@ -33,10 +37,12 @@ def main(model, metadata, validation, test, evaluation, info, threads, records, 
         table.insert(0, "index", images.indices)
         return table
 
-    tested = scored(Images.load(test))
-    tested["in_evaluation"] = np.isin(tested["index"], Images.load(evaluation).indices)
+    tested, attacked = scored(Images.load(test)), Images.load(evaluation)
+    tested["in_evaluation"] = np.isin(tested["index"], attacked.indices)
+    vanished = has_zero_gradient(network, to_pixels(attacked.images, data.pixel_range), attacked.labels)
     trained = read_json(metadata)
     content = {key: trained[key] for key in ("model", "dataset", "architecture", "defence", "seed")}
+    content["zero_gradients"] = int(vanished.sum())
     content["parts"] = {
         "validation": summarise(scored(Images.load(validation))),
         "test": summarise(tested),

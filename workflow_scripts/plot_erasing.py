@@ -24,17 +24,17 @@ def main(train, schedule, info, n, png, svg):
     images = Images.load(train).images[:n]
     (rectangles,) = read_npz(schedule, "rectangles")
     passes = min(3, len(rectangles))
-    rows = {"before": images}
+    rows = {"before": images}  # epoch e uses pass e modulo the number of passes
     for i in range(passes):
         # The fill of a real run has other random values; the rectangles are the schedule's.
-        rows[f"pass {i}"] = erase(images, rectangles[i, :n], np.random.default_rng(i))
+        rows[f"epoch {i + 1}"] = erase(images, rectangles[i, :n], np.random.default_rng(i))
     size = (1.1 * len(images) + 0.5, 1.15 * len(rows) + 0.5)
     with figure(png, svg, len(rows), len(images), figsize=size, squeeze=False) as (whole, axes):
         for row, (name, pictures) in enumerate(rows.items()):
             for column, picture in enumerate(pictures):
                 show_image(axes[row, column], picture, 0, 255)
             axes[row, 0].set_ylabel(name)
-        whole.suptitle(f"{data.name}: random erasing, first images and passes")
+        whole.suptitle(f"{data.name}: random erasing, first images and epochs")
 
 
 if __name__ == "__main__":

@@ -34,11 +34,12 @@ def main(images, info, adversarial, clean_records, attack_records, model, n, tit
     chosen = sorted(range(len(clean)), key=lambda i: (occurrence[i], clean.labels[i]))[:n]
     low, high = data.pixel_range
     original = to_pixels(clean.images, data.pixel_range)
-    largest = float(np.abs(crafted.images[chosen] - original[chosen]).max()) or high - low
+    largest = float(np.abs(crafted.images[chosen] - original[chosen]).max())
     with figure(png, svg, 3, len(chosen), figsize=(1.35 * len(chosen) + 0.5, 5), squeeze=False) as (whole, axes):
         for column, i in enumerate(chosen):
             pictures = (original[i], crafted.images[i] - original[i], crafted.images[i])
-            ranges = ((low, high), (-largest, largest), (low, high))
+            ranges = ((low, high), (-(largest or 1), largest or 1), (low, high))
+            axes[2, column].set_xlabel(f"true: {data.classes[clean.labels[i]]}", fontsize=8)
             for row, (picture, limits) in enumerate(zip(pictures, ranges, strict=True)):
                 show_image(axes[row, column], picture, *limits)
             for row, records in ((0, before), (2, after)):
@@ -50,6 +51,8 @@ def main(images, info, adversarial, clean_records, attack_records, model, n, tit
                     color="black" if right else "#D55E00",
                 )
         shown = f"perturbation\n(grey: 0, black and\nwhite: ±{largest / (high - low):.3g} of\nthe pixel range)"
+        if not largest:
+            shown = "no perturbation:\nthe attack moved\nnone of these"
         for row, name in enumerate(("original", shown, "adversarial")):
             axes[row, 0].set_ylabel(name, fontsize=8)
         attack = crafted.attack

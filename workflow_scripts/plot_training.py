@@ -20,13 +20,17 @@ def main(history, model, seed, title, png, svg):
 
     rows = read_records(history)
     with figure(png, svg, 1, 2, figsize=(8, 3.4)) as (whole, panels):
-        for axes, metric, scale, unit in zip(panels, ("loss", "accuracy"), (1, 100), ("training loss", "accuracy, %")):
-            for i, (column, name) in enumerate(((metric, "training (with dropout)"), (f"val_{metric}", "validation"))):
+        for axes, metric, scale, unit in zip(
+            panels, ("loss", "accuracy"), (1, 100), ("loss that is minimised (log scale)", "accuracy, %")
+        ):
+            for i, (column, name) in enumerate(((metric, "training"), (f"val_{metric}", "validation"))):
                 axes.plot(rows["epoch"], scale * rows[column], label=name, **look(i))
             axes.set_xlabel("epoch")
             axes.set_ylabel(unit)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.legend()
+            if metric == "loss":
+                axes.set_yscale("log")
         whole.suptitle(fill_title(title, model=model, seed=seed))
 
 

@@ -27,6 +27,8 @@ from robustness.cli import out_file, program
 )
 @click.option("--colour", type=click.Choice(["rgb", "grey"]), default="rgb", help="Channels of an image folder.")
 @click.option("--n-classes", type=int, help="Fail if the data has another number of classes.")
+@click.option("--n-train", type=int, help="Fail if the published training part has another number of images.")
+@click.option("--n-test", type=int, help="Fail if the published test part has another number of images.")
 @click.option("--name", required=True, help="Name of the dataset in the study.")
 @click.option(
     "--pixel-range", type=click.Choice(["0-1", "0-255", "-1-1"]), required=True, help="Networks' input range."
@@ -53,6 +55,8 @@ def main(
     image_size,
     colour,
     n_classes,
+    n_train,
+    n_test,
     name,
     pixel_range,
     protocol,
@@ -75,8 +79,12 @@ def main(
     from robustness.splits import holdout_split, stratified_sample
 
     raw = read_dataset(format_, {Path(f).name: Path(f) for f in files}, list(classes), image_size, colour)
-    if n_classes is not None and len(raw.classes) != n_classes:
-        raise UserError(f"dataset {name}: the data has {len(raw.classes)} classes, not {n_classes}: correct n_classes.")
+    found = {"classes": len(raw.classes), "training images": len(raw.train_labels), "test images": len(raw.test_labels)}
+    for (what, number), expected in zip(found.items(), (n_classes, n_train, n_test), strict=True):
+        if expected is not None and number != expected:
+            raise UserError(
+                f"dataset {name}: the data has {number} {what}, not {expected}: correct the config's number."
+            )
     train_part = Images(raw.train_images, raw.train_labels, np.arange(len(raw.train_labels)))
     test_part = Images(raw.test_images, raw.test_labels, np.arange(len(raw.test_labels)))
     if train_limit:

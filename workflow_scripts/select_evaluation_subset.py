@@ -13,9 +13,14 @@ from robustness.cli import in_file, out_file, program, seed_option
 def main(test, n, seed, output):
     """Choose the test images that every model is attacked on, the same for all models of a dataset."""
     from robustness.datasets import Images
+    from robustness.errors import UserError
     from robustness.splits import stratified_sample
 
     images = Images.load(test)
+    if n > len(images):
+        raise UserError(
+            f"the evaluation subset shall have {n} images, but there are {len(images)} test images: lower n."
+        )
     images.take(stratified_sample(images.labels, n, seed)).save(output)
 
 

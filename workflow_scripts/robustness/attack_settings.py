@@ -10,6 +10,7 @@ import numpy as np
 from robustness.errors import UserError
 from robustness.files import read_npz, write_npz
 
+STEPPING = ("bim", "mim", "pgd")  # methods that need a step
 EPSILON_UNITS = {"0-1": 1, "0-255": 255}
 
 
@@ -17,9 +18,9 @@ EPSILON_UNITS = {"0-1": 1, "0-255": 255}
 class AttackSettings:
     """An attack without its epsilon.
 
-    method: 'fgsm', 'bim', 'mim' or 'pgd'. norm: 'inf' or '2'. target: '' for an untargeted attack, else
+    method: a function of robustness/attacks.py. norm: 'inf' or '2'. target: '' for an untargeted attack, else
     'least_likely', 'random' or a class number. step: of one iteration, in the unit of epsilon; relative_step: the
-    same as a share of epsilon (exactly one of the two, for iterative methods). iterations, random_start, restarts,
+    same as a share of epsilon (one of the two for an attack that takes steps, none for another). iterations, random_start, restarts,
     momentum (decay factor of mim): as the methods' papers name them.
     """
 
@@ -40,8 +41,8 @@ class AttackSettings:
 
     @property
     def iterative(self) -> bool:
-        """True if the attack takes several steps."""
-        return self.method != "fgsm"
+        """True if the attack takes steps of its own size."""
+        return self.step is not None or self.relative_step is not None
 
 
 def pixel_scale(unit: str, pixel_range: tuple[float, float]) -> float:

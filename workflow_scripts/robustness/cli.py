@@ -56,7 +56,7 @@ def threads_option() -> Callable:
         "--threads",
         type=click.IntRange(min=1),
         default=1,
-        help="Threads that TensorFlow may use; another number may change the last bits of a result.",
+        help="Threads that TensorFlow uses; another number rounds otherwise.",
     )
 
 

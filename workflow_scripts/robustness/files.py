@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,11 +17,12 @@ from robustness.errors import UserError
 def whole_file(path: str | Path) -> Iterator[Path]:
     """Give a temporary path in the folder of `path`; rename it to `path` if the block succeeds, remove it if not.
 
-    The temporary name keeps the suffix of `path`, since several writers choose their format by it.
+    The temporary name keeps the suffix of `path`, since several writers choose their format by it, and is the same
+    each time, so that what a killed process leaves behind is overwritten by the next.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
         yield temporary
         os.replace(temporary, path)
@@ -51,7 +53,7 @@ def read_npz(path: str | Path, *names: str) -> list[np.ndarray]:
             if missing:
                 raise UserError(f"{path} has no array '{missing[0]}': make it again with this version of the workflow.")
             return [archive[name] for name in names]
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         if isinstance(error, UserError | FileNotFoundError):
             raise
         raise UserError(

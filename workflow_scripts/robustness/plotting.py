@@ -11,7 +11,7 @@ import numpy as np
 
 from robustness.files import whole_file
 
-# Okabe and Ito's colours, told apart by colour-blind readers; line styles repeat what the colour says.
+# Okabe and Ito's colours, told apart by colour-blind readers; markers repeat what the colour says.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 MARKERS = "osD^vPX"
 STYLE = {

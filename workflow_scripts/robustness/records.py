@@ -6,6 +6,20 @@ import pandas as pd
 
 from robustness.files import whole_file
 
+TEXT = (
+    "dataset",
+    "architecture",
+    "defence",
+    "model",
+    "attack",
+    "epsilon",
+    "epsilon_unit",
+    "method",
+    "norm",
+    "target",
+    "part",
+)
+
 
 def write_records(table: pd.DataFrame, path: str | Path) -> None:
     """Write a table as CSV; floats with nine significant digits, lines ended the same way on every machine."""
@@ -14,7 +28,5 @@ def write_records(table: pd.DataFrame, path: str | Path) -> None:
 
 
 def read_records(path: str | Path) -> pd.DataFrame:
-    """Read a table of records or of results. Text columns stay text: an epsilon keeps its digits."""
-    return pd.read_csv(
-        path, dtype={"epsilon": str, "epsilon_unit": str, "norm": str, "target": str}, keep_default_na=False
-    )
+    """Read a table of records or of results. Text columns stay text: an epsilon keeps its digits, a model called inf its name."""
+    return pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False)

@@ -2,13 +2,14 @@
 
 import logging
 import re
+from collections.abc import Iterable
 from copy import deepcopy
 from pathlib import Path
 
 import jsonschema
 import yaml
 
-from robustness.attack_settings import EPSILON_UNITS, AttackSettings, reaches_epsilon, step_of
+from robustness.attack_settings import EPSILON_UNITS, STEPPING, AttackSettings, reaches_epsilon, step_of
 from robustness.download import is_url
 from robustness.errors import UserError
 
@@ -61,11 +62,22 @@ def _with_defaults(validator_class: type) -> type:
     return jsonschema.validators.extend(validator_class, {"properties": fill_and_check})
 
 
+def _position(content: object, path: Iterable) -> list[int]:
+    """Where a path stands in the file's order, so that of one recipe shared by models the first is named."""
+    found = []
+    for part in path:
+        found.append(list(content).index(part) if isinstance(content, dict) else part)
+        content = content[part]
+    return found
+
+
 def _sentence(error: jsonschema.ValidationError, what: str) -> str:
     """One sentence that names the key and what it may be."""
     if error.context:  # of anyOf: the alternative that got furthest
         error = max(error.context, key=lambda e: len(e.path)) if len(error.context) > 1 else error.context[0]
     place = ".".join(str(part) for part in error.absolute_path) or "the top level"
+    if "propertyNames" in error.absolute_schema_path:
+        return f"{what}: {place} has the name {error.instance!r}; use letters, digits, - and _ and begin with a letter."
     if error.validator == "additionalProperties":
         known = ", ".join(sorted(error.schema.get("properties", {})))
         unknown = ", ".join(sorted(set(error.instance) - set(error.schema.get("properties", {}))))
@@ -80,12 +92,17 @@ def _sentence(error: jsonschema.ValidationError, what: str) -> str:
         "exclusiveMinimum": "more than",
         "maximum": "at most",
         "exclusiveMaximum": "less than",
-        "type": "of type",
         "pattern": "of the form",
         "minItems": "of a length of at least",
         "maxItems": "of a length of at most",
         "minProperties": "of a length of at least",
     }
+    if error.validator == "type" and isinstance(error.instance, str) and "number" in error.validator_value:
+        return f"{what}: {place} is the text {error.instance!r}; write a plain number, like 0.001."
+    if error.validator == "type":
+        kinds = {"integer": "a whole number", "boolean": "true or false", "array": "a list, like [0.1]"}
+        kinds |= {"object": "a mapping of keys to values", "number": "a number", "string": "a text"}
+        return f"{what}: {place} is {error.instance!r}; it must be {kinds[error.validator_value]}."
     if error.validator in limits:
         return f"{what}: {place} is {error.instance!r}; it must be {limits[error.validator]} {error.validator_value}."
     return f"{what}: {place}: {error.message}."
@@ -94,7 +111,7 @@ def _sentence(error: jsonschema.ValidationError, what: str) -> str:
 def check_schema(content: object, schema: dict, what: str) -> None:
     """Check content against a schema and fill in its defaults, in place; raises UserError with the first violation."""
     validator = _with_defaults(jsonschema.Draft202012Validator)(schema)
-    errors = sorted(validator.iter_errors(content), key=lambda e: ([str(p) for p in e.absolute_path], str(e.validator)))
+    errors = sorted(validator.iter_errors(content), key=lambda error: _position(content, error.absolute_path))
     if errors:
         raise UserError(_sentence(errors[0], what))
 
@@ -115,7 +132,7 @@ def epsilons_of(config: dict, attack: str) -> list[str]:
 def settings_of(attack: dict) -> AttackSettings:
     """An attack's settings as its config entry says."""
     fields = {k: v for k, v in attack.items() if k not in ("models", "epsilons")}
-    fields["norm"] = str(fields["norm"])
+    fields["norm"] = str(fields.get("norm", "inf"))
     if "target" in fields:
         fields["target"] = str(fields["target"])
     return AttackSettings(**fields)
@@ -132,19 +149,39 @@ def defence_of(config: dict, model: str) -> str:
 
 
 def warnings_of(config: dict) -> list[str]:
-    """What is allowed but hardly meant, a sentence each: attacks whose steps can't reach epsilon."""
+    """What is allowed but hardly meant, a sentence each: steps that can't reach epsilon, figures that are not made."""
     found = []
     for name, attack in config["attacks"].items():
         settings = settings_of(attack)
-        short = [text for text in epsilons_of(config, name) if not reaches_epsilon(settings, text)]
-        if short:
-            step = step_of(settings, short[0])
+        texts = [text for text in epsilons_of(config, name) if float(text) > 0]
+        short = [text for text in texts if not reaches_epsilon(settings, text)]
+        if short and settings.relative_step is not None:
+            share = settings.relative_step * settings.iterations
             found.append(
-                f"attacks.{name}: step x iterations = {step:g} x {settings.iterations} = "
-                f"{step * settings.iterations:g}, which can't reach epsilon {', '.join(short)}: beyond "
-                f"{step * settings.iterations:g} the attack's own budget is measured, not the model."
+                f"attacks.{name}: relative_step x iterations = {settings.relative_step:g} x {settings.iterations} = "
+                f"{share:g}, so that no image moves by more than {share:g} of any epsilon: raise one of them."
+            )
+        elif short:
+            budget = settings.step * settings.iterations
+            found.append(
+                f"attacks.{name}: step x iterations = {settings.step:g} x {settings.iterations} = {budget:g}, which can't "
+                f"reach epsilon {', '.join(short)}: beyond {budget:g} the attack's own budget is measured, not the model."
+            )
+        if "examples_epsilon" in config["plots"] and example_epsilon(config, name) is None:
+            found.append(
+                f"plots.examples_epsilon is {config['plots']['examples_epsilon']}, which is no epsilon of {name}: "
+                "it gets no image grid."
             )
     return found
+
+
+def example_epsilon(config: dict, attack: str) -> str | None:
+    """The epsilon of an attack's image grids: the configured one if it is among its own, else its largest if none is."""
+    texts = epsilons_of(config, attack)
+    if "examples_epsilon" not in config["plots"]:
+        return max(texts, key=float)
+    wanted = float(config["plots"]["examples_epsilon"])
+    return next((text for text in texts if float(text) == wanted), None)
 
 
 def check_study(config: dict, sources: dict) -> None:
@@ -156,8 +193,15 @@ def check_study(config: dict, sources: dict) -> None:
         _check_dataset(f"datasets.{name}", dataset, sources)
     for name, model in config["models"].items():
         _check_model(config, name, model)
+    spelt: dict[float, str] = {}
     for name, attack in config["attacks"].items():
         _check_attack(config, name, attack, sources)
+        for text in epsilons_of(config, name):
+            if spelt.setdefault(float(text), text) != text:
+                raise UserError(
+                    f"attacks.{name}: epsilon {text} is written {spelt[float(text)]} elsewhere: write it alike, since it "
+                    "stands in paths and tables."
+                )
 
 
 def _check_dataset(where: str, dataset: dict, sources: dict) -> None:
@@ -192,6 +236,12 @@ def _check_model(config: dict, name: str, model: dict) -> None:
         raise UserError(f"{where}.dataset is '{model['dataset']}'; this study has {', '.join(config['datasets'])}.")
     if ("teacher" in model) != ("distillation" in model):
         raise UserError(f"{where} has only one of 'teacher' and 'distillation': a distilled student needs both.")
+    optimizer = model["training"]["optimizer"]
+    foreign = {"adam": ("momentum", "nesterov"), "sgd": ("beta_1", "beta_2", "epsilon", "amsgrad")}[optimizer["name"]]
+    if idle := [key for key in foreign if key in optimizer]:
+        raise UserError(f"{where}.training.optimizer.{idle[0]} has no effect on {optimizer['name']}: remove it.")
+    if "drop_factor" in optimizer and "drop_every" not in optimizer:
+        raise UserError(f"{where}.training.optimizer.drop_factor has no effect alone: set drop_every too.")
     if "teacher" not in model:
         return
     if model["teacher"] not in config["models"]:
@@ -218,8 +268,10 @@ def _check_model(config: dict, name: str, model: dict) -> None:
 def _check_attack(config: dict, name: str, attack: dict, sources: dict) -> None:
     where, unit = f"attacks.{name}", config["epsilon_unit"]
     settings, texts = settings_of(attack), epsilons_of(config, name)
-    if settings.iterative and (settings.step is None) == (settings.relative_step is None):
+    if settings.method in STEPPING and (settings.step is None) == (settings.relative_step is None):
         raise UserError(f"{where} needs exactly one of 'step' and 'relative_step': give it one.")
+    if settings.restarts > 1 and not settings.random_start:
+        raise UserError(f"{where}.restarts would repeat the same run without a random start: set random_start.")
     for model in attack.get("models", []):
         if model not in config["models"]:
             raise UserError(f"{where}.models names '{model}'; this study has {', '.join(config['models'])}.")
@@ -251,6 +303,8 @@ def check_sources(sources: dict) -> None:
     """Check that each source can be read and verified; raises UserError with one sentence."""
     for name, source in sources.items():
         where, remote = f"sources.{name}", [mirror for mirror in source["mirrors"] if is_url(mirror)]
+        if idle := [key for key in ("image_size", "sha256") if key in source and source["format"] != "image_folder"]:
+            raise UserError(f"{where}.{idle[0]} is for an image_folder only: remove it.")
         if source["format"] == "image_folder":
             if remote:
                 raise UserError(f"{where}.mirrors: an image_folder is a folder of this machine, not {remote[0]}.")

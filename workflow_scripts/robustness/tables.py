@@ -3,56 +3,43 @@
 import pandas as pd
 
 ROBUST_COLUMNS = [
+    *("dataset", "architecture", "defence", "model", "seed", "attack", "epsilon", "epsilon_unit"),
+    *("n", "correct", "accuracy", "ci_low", "ci_high", "loss"),
+    # Beyond what is asked of every table: what the attack was, how far it really moved the images, and for how many
+    # of the attacked images, unattacked, the gradient that it starts from is exactly zero.
+    *("method", "norm", "target", "target_hits", "moved", "max_linf", "max_l2", "zero_gradients"),
+]
+MODEL_COLUMNS = ["dataset", "architecture", "defence", "model", "seed"]
+CLEAN_COLUMNS = [*MODEL_COLUMNS, "part", "n", "correct", "accuracy", "ci_low", "ci_high", "loss"]
+CURVE_COLUMNS = [
     "dataset",
-    "architecture",
-    "defence",
     "model",
-    "seed",
     "attack",
     "epsilon",
     "epsilon_unit",
-    "n",
-    "correct",
-    "accuracy",
-    "ci_low",
-    "ci_high",
-    "loss",
-    # Beyond what is asked of every table: what the attack was and how far it really moved the images.
-    "method",
     "norm",
-    "target",
-    "n_aimed",
-    "target_hits",
-    "moved",
-    "max_linf",
-    "max_l2",
-]
-CLEAN_COLUMNS = [
-    "dataset",
-    "architecture",
-    "defence",
-    "model",
-    "seed",
-    "part",
-    "n",
-    "correct",
-    "accuracy",
-    "ci_low",
-    "ci_high",
-    "loss",
+    "metric",
+    "value",
+    "low",
+    "high",
+    "seeds",
+    "masked",
 ]
 PARTS = {"validation": "validation", "test": "test", "evaluation": "attacked subset of test"}
+MASKED = 0.01  # share of images without a gradient above which a model's numbers are marked
 
 
-def robust_accuracy(summaries: list[dict]) -> pd.DataFrame:
+def robust_accuracy(summaries: list[dict], clean_summaries: list[dict]) -> pd.DataFrame:
     """One row a (model, seed, attack, epsilon), in the order given; accuracies in [0, 1], norms in epsilon's unit."""
+    vanished = {(summary["model"], summary["seed"]): summary["zero_gradients"] for summary in clean_summaries}
     rows = []
     for summary in summaries:
         attack = summary["attack"]
         row = {key: value for key, value in summary.items() if key != "attack"}
         row |= {key: attack[key] for key in ("epsilon", "epsilon_unit", "method", "norm", "target")}
-        rows.append(row | {"attack": attack["name"]})
-    return pd.DataFrame(rows, columns=ROBUST_COLUMNS).astype({"n_aimed": "Int64", "target_hits": "Int64"})
+        row |= {"attack": attack["name"], "zero_gradients": vanished[summary["model"], summary["seed"]]}
+        rows.append(row)
+    return pd.DataFrame(rows, columns=ROBUST_COLUMNS).astype({"target_hits": "Int64"})
 
 
 def clean_accuracy(summaries: list[dict]) -> pd.DataFrame:
@@ -70,45 +57,88 @@ def percent(row: pd.Series) -> str:
     return f"{100 * row['accuracy']:.2f} [{100 * row['ci_low']:.2f}, {100 * row['ci_high']:.2f}]"
 
 
-UNMOVED = 0.01  # share of images that an attack may leave where they are before its cells are marked
+def _evaluated(clean: pd.DataFrame, model: str, seed: int) -> pd.Series:
+    """The row of the clean table for the images that are attacked."""
+    chosen = (clean["model"] == model) & (clean["seed"] == seed) & (clean["part"] == "evaluation")
+    return clean[chosen].iloc[0]
 
 
-def _cell(row: pd.Series) -> str:
-    """percent, marked where the attack left images where they were although epsilon allowed it to move them."""
-    attacked = row["n"] if pd.isna(row["n_aimed"]) else row["n_aimed"]
-    unmoved = float(row["epsilon"]) > 0 and row["moved"] < (1 - UNMOVED) * attacked
-    return percent(row) + (" †" if unmoved else "")
+def _described(row: pd.Series) -> str:
+    """An attack in words: pgd (norm inf), or fgsm_t (fgsm, norm 2, aimed at random classes)."""
+    words = [] if row["attack"] == row["method"] else [row["method"]]
+    words.append(f"norm {row['norm']}")
+    if row["target"]:
+        words.append(f"target {row['target']}")
+    return f"{row['attack']} ({', '.join(words)}; n = {row['n']})"
 
 
 def _robust_blocks(robust: pd.DataFrame, clean: pd.DataFrame):
-    """Title, subtitle and a table (epsilons down, attacks across) for each model and seed."""
-    for keys, rows in robust.groupby(["dataset", "architecture", "defence", "model", "seed"], sort=False):
+    """Title, note and a table (epsilons down, attacks across) for each model and seed."""
+    for keys, rows in robust.groupby(MODEL_COLUMNS, sort=False):
         dataset, architecture, defence, model, seed = keys
-        cells = rows.assign(cell=rows.apply(_cell, axis=1))
+        unattacked = _evaluated(clean, model, seed)
+        vanished = rows["zero_gradients"].iloc[0] / unattacked["n"]
+        mark = " †" if vanished > MASKED else ""
+        cells = rows.assign(cell=rows.apply(percent, axis=1) + mark)
         table = cells.pivot(index="epsilon", columns="attack", values="cell")
         table = table.loc[sorted(table.index, key=float), list(dict.fromkeys(rows["attack"]))].fillna("")
         table.index.name, table.columns.name = "epsilon", None
-        unattacked = clean[(clean["model"] == model) & (clean["seed"] == seed) & (clean["part"] == "evaluation")].iloc[
-            0
-        ]
         note = (
-            f"{dataset}, {architecture}, defence: {defence}. Accuracy in per cent on {rows['n'].iloc[0]} test images with "
-            f"95 % Wilson intervals; epsilon on the pixel range {rows['epsilon_unit'].iloc[0]}; "
+            f"{dataset}, {architecture}, defence: {defence}. Accuracy in per cent with 95 % Wilson intervals, under "
+            f"{', '.join(_described(row) for _, row in rows.drop_duplicates('attack').iterrows())}; "
+            f"epsilon on the pixel range {rows['epsilon_unit'].iloc[0]}; "
             f"clean accuracy on the same images {percent(unattacked)}."
         )
-        if cells["cell"].str.endswith("†").any():
+        if mark:
             note += (
-                " † The attack did not move more than 1 % of the images at all, since its gradient is exactly zero there: "
-                "such a number is no evidence of robustness."
+                f" † For {100 * vanished:.0f} % of these images the gradient of the loss is exactly zero, so that an attack "
+                "that follows it does not know where to go: such a number is no evidence of robustness."
             )
         yield f"{model}, seed {seed}", note, table
 
 
+def curves(robust: pd.DataFrame, clean: pd.DataFrame) -> pd.DataFrame:
+    """What the figures against epsilon draw: a row a (dataset, model, attack, epsilon, metric), epsilon 0 unattacked.
+
+    value: of the one seed, or the mean over seeds. low, high: for accuracy the 95 % Wilson interval of the one seed,
+    or the least and greatest over seeds; for loss the least and greatest. masked: whether † stands in the tables.
+    """
+    rows = []
+    for (dataset, model, attack), group in robust.groupby(["dataset", "model", "attack"], sort=False):
+        starts = pd.DataFrame([_evaluated(clean, model, seed) for seed in dict.fromkeys(group["seed"])])
+        starts = starts.assign(epsilon="0", epsilon_unit=group["epsilon_unit"].iloc[0])
+        vanished = (group["zero_gradients"] / starts["n"].iloc[0]).max()
+        attacked = group[group["epsilon"].astype(float) > 0]
+        for epsilon, points in pd.concat([starts, attacked]).groupby("epsilon", sort=False):
+            for metric in ("accuracy", "loss"):
+                values = points[metric]
+                low, high = values.min(), values.max()
+                if metric == "accuracy" and len(points) == 1:
+                    low, high = points["ci_low"].iloc[0], points["ci_high"].iloc[0]
+                unit = points["epsilon_unit"].iloc[0]
+                end = [len(points), bool(vanished > MASKED)]
+                rows.append(
+                    [
+                        dataset,
+                        model,
+                        attack,
+                        epsilon,
+                        unit,
+                        group["norm"].iloc[0],
+                        metric,
+                        values.mean(),
+                        low,
+                        high,
+                        *end,
+                    ]
+                )
+    return pd.DataFrame(rows, columns=CURVE_COLUMNS)
+
+
 def _clean_table(clean: pd.DataFrame) -> pd.DataFrame:
     cells = clean.assign(cell=clean.apply(percent, axis=1), part=clean["part"].map(PARTS))
-    index = ["dataset", "architecture", "defence", "model", "seed"]
-    table = cells.pivot(index=index, columns="part", values="cell")[list(PARTS.values())]
-    order = list(dict.fromkeys(clean[index].itertuples(index=False, name=None)))
+    table = cells.pivot(index=MODEL_COLUMNS, columns="part", values="cell")[list(PARTS.values())]
+    order = list(dict.fromkeys(clean[MODEL_COLUMNS].itertuples(index=False, name=None)))
     table.columns.name = None
     return table.loc[order].reset_index()
 
@@ -139,12 +169,12 @@ def _latex(table: pd.DataFrame, caption: str, label: str) -> str:
 def _escape(text: object) -> str:
     for character in "&%$#_{}":
         text = str(text).replace(character, "\\" + character)
-    return text
+    return text.replace("†", "\\textdagger{}")
 
 
 def robust_latex(robust: pd.DataFrame, clean: pd.DataFrame) -> str:
     """LaTeX in the shape of the published tables, a table environment a model and seed."""
-    return "\n".join(
+    return "% needs \\usepackage{booktabs}\n" + "\n".join(
         _latex(table.reset_index(), f"{title}. {note}", f"tab:robust-{title.replace(', seed ', '-')}")
         for title, note, table in _robust_blocks(robust, clean)
     )

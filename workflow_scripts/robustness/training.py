@@ -4,7 +4,6 @@ Whatever is random in an epoch (order, erasing's fill, dropout) follows from the
 a run that goes on from its last whole epoch ends with the weights of an undisturbed run.
 """
 
-import contextlib
 import json
 import logging
 import math
@@ -232,22 +231,21 @@ class Checkpoint:
                 LOG.info("the state in %s belongs to other settings: starting anew", self.path)
                 return None
             n = len(network.get_weights())
-            network.set_weights(read_npz(self.path, *(f"weight_{i}" for i in range(n))))
+            weights = read_npz(self.path, *(f"weight_{i}" for i in range(n)))
             states = read_npz(self.path, *(f"optimizer_{i}" for i in range(len(optimizer.variables))))
-            for variable, state in zip(optimizer.variables, states, strict=True):
-                variable.assign(state)
             best_weights = read_npz(self.path, *(f"best_{i}" for i in range(n)))
         except (UserError, KeyError, json.JSONDecodeError):
             LOG.info("the state in %s is broken: starting anew", self.path)
             return None
+        network.set_weights(weights)  # only now, with everything read: a run that starts anew starts untouched
+        for variable, state in zip(optimizer.variables, states, strict=True):
+            variable.assign(state)
         LOG.info("going on after epoch %d", len(note["history"]))
         return Progress(note["history"], note["best"], best_weights, note["stop_best"], note["waited"])
 
     def remove(self) -> None:
         if self.path is not None:
             self.path.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # other runs keep their states there, or it is a folder of the user's
-                self.path.parent.rmdir()
 
 
 def better(monitor: str, value: float, best: float, min_delta: float = 0.0) -> bool:
@@ -293,6 +291,7 @@ def fit(
             LOG.info("no better %s for %d epochs: training ends", monitor, progress.waited)
             break
         epoch, start = progress.epoch, time.perf_counter()
+        rate = float(trainer.optimizer.learning_rate)  # of the epoch's first step
         seed_dropout(network, seed, epoch)
         rectangles = None if data.rectangles is None else data.rectangles[epoch % len(data.rectangles)]
         order = np.random.default_rng([seed, epoch, 0]).permutation(len(data.train))
@@ -306,7 +305,7 @@ def fit(
             epochs=epoch + 1,
         )
         row = {"epoch": epoch + 1} | {name: values[-1] for name, values in result.history.items()}
-        row["learning_rate"] = float(trainer.optimizer.learning_rate)
+        row["learning_rate"] = rate
         row["seconds"] = round(time.perf_counter() - start, 3)
         LOG.info(
             "epoch %d/%d  %s",
@@ -314,8 +313,9 @@ def fit(
             recipe.epochs,
             "  ".join(f"{k} {v:.4g}" for k, v in row.items() if k != "epoch"),
         )
-        if not math.isfinite(row["loss"]):
-            raise UserError(f"the loss is {row['loss']} in epoch {epoch + 1}: lower the learning rate.")
+        for name in ("loss", "val_loss"):
+            if not math.isfinite(row[name]):
+                raise UserError(f"the {name} is {row[name]} in epoch {epoch + 1}: lower the learning rate.")
         progress.history.append(row)
         if recipe.checkpoint == "last" or better(recipe.checkpoint, row[recipe.checkpoint], progress.best):
             progress.best = row.get(recipe.checkpoint, math.nan)

@@ -40,14 +40,18 @@ def run_training(options: dict, defence: dict, make_trainer: MakeTrainer, inputs
     info = DatasetInfo.load(options["info"])
     data = _training_data(options, info)
     recipe = _recipe(options)
-    network = build(options["architecture"], info.shape, data.n_classes, info.pixel_range, recipe.weight_decay)
+    try:
+        network = build(options["architecture"], info.shape, data.n_classes, info.pixel_range, recipe.weight_decay)
+    except ValueError as error:
+        size = "x".join(map(str, info.shape[:2]))
+        raise UserError(f"{options['architecture']} can't be built for {size} images: use larger ones.") from error
     trainer, loss = make_trainer(network, info, recipe.label_encoding == "one_hot")
     steps = -(-len(data.train) // recipe.batch_size)
     optimizer = make_optimizer(recipe.optimizer, steps, recipe.epochs)
     trainer.compile(optimizer, loss=loss, metrics=[accuracy_metric(recipe)])
 
     settings = {key: value for key, value in options.items() if key not in PLACES} | defence
-    files = [options[key] for key in ("train", "validation", "erasing_schedule") if options[key]]
+    files = [options[key] for key in ("train", "validation", "info", "erasing_schedule") if options[key]]
     checkpoint = Checkpoint(
         Path(options["state"]) if options["state"] else None, _fingerprint(settings, [*files, *inputs])
     )
@@ -56,7 +60,7 @@ def run_training(options: dict, defence: dict, make_trainer: MakeTrainer, inputs
     with whole_file(options["history"]) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, fieldnames=list(history[0]))
         writer.writeheader()
-        writer.writerows(history)
+        writer.writerows({k: f"{v:.9g}" if isinstance(v, float) else v for k, v in row.items()} for row in history)
     save_network(network, options["model"])
     write_json(
         options["metadata"],
