@@ -29,8 +29,8 @@ docs: run
 
 # --no-deps: the requirements are complete, and cleverhans asks for packages that its attacks do not need.
 $(VENV)/run.stamp: requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	    { echo "$(PYTHON) is older than 3.11: name a newer one, as in make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	    { echo "$(PYTHON) is not Python 3.11 to 3.13: name one, as in make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --no-deps --requirement requirements.txt
 	touch $@
