@@ -30,16 +30,23 @@ def checked_config():
     return sources
 
 
-try:
-    # --configfile replaces config.yaml whole: Snakemake by itself would merge the two.
-    if not workflow.overwrite_configfiles:
-        study.read_yaml("config.yaml")  # tells the line of a mistake, which Snakemake's own reading does not
+def in_one_sentence(check, *arguments):
+    """Run a check; a user's mistake ends the start with its sentence, without a traceback."""
+    try:
+        return check(*arguments)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
 
-        configfile: "config.yaml"
 
-    SOURCES = checked_config()
-except UserError as error:
-    raise WorkflowError(str(error)) from None
+# --configfile replaces config.yaml whole: Snakemake by itself would merge the two.
+if not workflow.overwrite_configfiles:
+    # Tells the line of a mistake, which Snakemake's own reading does not.
+    in_one_sentence(study.read_yaml, "config.yaml")
+
+    configfile: "config.yaml"
+
+
+SOURCES = in_one_sentence(checked_config)
 if workflow.is_main_process:
     for sentence in study.warnings_of(config):
         logger.warning(f"Warning: {sentence}")

@@ -52,13 +52,13 @@ rule select_evaluation_subset:
         f"{RESULTS}/logs/select_evaluation_subset/{{dataset}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/select_evaluation_subset/{{dataset}}.tsv"
+    priority: 100  # a subset that is too large shall fail before hours of training
     conda:
         "../envs/light.yaml"
     threads: 1
     resources:
         mem_mb=grown(2000),
         runtime=grown(10),
-    priority: 100  # a subset that is too large shall fail before hours of training
     params:
         options=lambda wildcards: options(dataset_of(wildcards)["evaluation"]),
     shell:

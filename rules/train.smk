@@ -22,6 +22,7 @@ rule train_model:
         f"{RESULTS}/benchmarks/train_model/{{model}}/seed{{seed}}.tsv"
     wildcard_constraints:
         model=one_of(name for name in MODELS if name not in STUDENTS),
+    priority: 10  # much waits for it
     conda:
         "../envs/tensorflow.yaml"
     threads: config["threads"]["train"]
@@ -29,7 +30,6 @@ rule train_model:
         gpu=config["gpu"],
         mem_mb=grown(8000),
         runtime=grown(720),
-    priority: 10  # much waits for it
     params:
         threads=config["threads"]["train"],
         options=training_options,
@@ -72,6 +72,7 @@ rule distill_student:
         f"{RESULTS}/benchmarks/distill_student/{{model}}/seed{{seed}}.tsv"
     wildcard_constraints:
         model=one_of(STUDENTS),
+    priority: 10  # much waits for it
     conda:
         "../envs/tensorflow.yaml"
     threads: config["threads"]["distill"]
@@ -79,7 +80,6 @@ rule distill_student:
         gpu=config["gpu"],
         mem_mb=grown(8000),
         runtime=grown(720),
-    priority: 10  # much waits for it
     params:
         threads=config["threads"]["distill"],
         options=training_options,
