@@ -140,36 +140,37 @@ def source_files(source):
     return ["images.tar"] if entry["format"] == "image_folder" else [file["name"] for file in entry["files"]]
 
 
-def download_options(wildcards):
-    """Mirrors and checksum of one file."""
+class Untracked:
+    """A text for the command line that is no reason to run a job again: Snakemake compares params of built-in types."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def __str__(self):
+        return self.text
+
+
+def checksum_options(wildcards):
+    """The checksums of one file; none if nothing guards it."""
+    source = SOURCES[wildcards.source]
+    files = {file["name"]: file for file in source.get("files", [])}
+    file = files.get(wildcards.file, source)
+    return flags({key: file.get(key) for key in ("sha256", "sha256_unpacked")})
+
+
+def mirror_options(wildcards):
+    """Where one file is to be had. Where a checksum guards it, another mirror brings the same bytes: not tracked."""
     source = SOURCES[wildcards.source]
     words = [word for mirror in source["mirrors"] for word in ("--mirror", mirror)]
-    if source["format"] == "image_folder":
-        words += ["--image-folder"] + flags({"sha256": source.get("sha256")})
-    else:
-        file = next(file for file in source["files"] if file["name"] == wildcards.file)
-        words += flags({key: file.get(key) for key in ("sha256", "sha256_unpacked")})
-    return shlex.join(words)
-
-
-def checksums(source):
-    """The checksums that guard a source's files; an empty text stands for one without."""
-    entry = SOURCES[source]
-    files = entry["files"] if entry["format"] != "image_folder" else [entry]
-    return [file.get("sha256") or file.get("sha256_unpacked") or "" for file in files]
-
-
-def source_paths(wildcards):
-    """The downloaded files of a dataset's source. Where checksums guard them all, a new download changes nothing below."""
-    source = dataset_of(wildcards)["source"]
-    paths = [f"{RESULTS}/downloads/{source}/{file}" for file in source_files(source)]
-    return ancient(paths) if all(checksums(source)) else paths
+    words += ["--image-folder"] * (source["format"] == "image_folder")
+    text = shlex.join(words)
+    return Untracked(text) if checksum_options(wildcards) else text
 
 
 def unchecked_state(wildcards):
     """A digest of names, sizes and times of a local source that no checksum guards, so that a change is noticed."""
-    source, files = SOURCES[wildcards.source], source_files(wildcards.source)
-    if checksums(wildcards.source)[files.index(wildcards.file)]:
+    source = SOURCES[wildcards.source]
+    if checksum_options(wildcards):
         return ""
     digest = hashlib.sha256()
     for mirror in source["mirrors"]:

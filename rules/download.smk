@@ -24,11 +24,13 @@ rule download_dataset:
         mem_mb=grown(1000),
         runtime=grown(120),
     params:
-        options=download_options,
+        mirrors=mirror_options,
+        checksums=lambda wildcards: shlex.join(checksum_options(wildcards)),
         unchecked_state=unchecked_state,
     shell:
         "python {input.program:q}"
         " --name {wildcards.file:q}"
-        " {params.options}"
+        " {params.mirrors}"
+        " {params.checksums}"
         " --output {output.file:q}"
         " > {log:q} 2>&1"

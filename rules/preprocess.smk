@@ -8,7 +8,12 @@ rule preprocess_dataset:
         program=program("preprocess_dataset"),
         modules=modules("preprocess_dataset"),
         env="envs/light.yaml",
-        files=source_paths,
+        files=lambda wildcards: expand(
+            "{results}/downloads/{source}/{file}",
+            results=RESULTS,
+            source=dataset_of(wildcards)["source"],
+            file=source_files(dataset_of(wildcards)["source"]),
+        ),
     output:
         train=f"{RESULTS}/datasets/{{dataset}}/train.npz",
         validation=f"{RESULTS}/datasets/{{dataset}}/validation.npz",
@@ -27,7 +32,6 @@ rule preprocess_dataset:
     params:
         files=lambda wildcards, input: " ".join(f"--file {shlex.quote(file)}" for file in input.files),
         options=preprocess_options,
-        checksums=lambda wildcards: checksums(dataset_of(wildcards)["source"]),
     shell:
         "python {input.program:q}"
         " {params.files}"

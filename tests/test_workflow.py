@@ -213,10 +213,10 @@ def test_fewer_cores_do_not_change_the_threads(tiny_copy):
     assert "--threads 2" in text
 
 
-def test_another_mirror_of_the_same_bytes_downloads_and_no_more(tiny_copy):
+def test_another_mirror_of_the_same_bytes_plans_nothing(tiny_copy):
     old = "  mirrors: [resources/fashion_mnist_embedded]"
     edit(tiny_copy, "resources/sources.yaml", old, "  mirrors: [nowhere, resources/fashion_mnist_embedded]")
-    assert set(planned(tiny_copy)) == {"download_dataset"}
+    assert planned(tiny_copy) == {}
 
 
 def test_other_bytes_re_run_what_they_touch(tiny_copy):
@@ -366,7 +366,7 @@ seeds: [0, 1]
     table = {(row["attack"], row["seed"]): row for row in rows(folder, "robust_accuracy.csv")}
     assert set(table) == {(attack, seed) for attack in ("bim", "to_green") for seed in "01"}
     assert all(row["epsilon_unit"] == "0-255" for row in table.values())
-    assert 7.99 < float(table["bim", "0"]["max_l2"]) <= 8.0001
+    assert 7.9 < float(table["bim", "0"]["max_l2"]) <= 8.0001
     assert [table["to_green", "0"][key] for key in ("n", "target")] == ["6", "1"]  # three of nine are green already
     parts = {row["part"]: row for row in rows(folder, "clean_accuracy.csv") if row["seed"] == "0"}
     assert parts["validation"]["n"] == parts["test"]["n"] == "18"

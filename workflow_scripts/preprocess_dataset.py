@@ -79,12 +79,13 @@ def main(
     from robustness.splits import holdout_split, stratified_sample
 
     raw = read_dataset(format_, {Path(f).name: Path(f) for f in files}, list(classes), image_size, colour)
-    found = {"classes": len(raw.classes), "training images": len(raw.train_labels), "test images": len(raw.test_labels)}
-    for (what, number), expected in zip(found.items(), (n_classes, n_train, n_test), strict=True):
-        if expected is not None and number != expected:
-            raise UserError(
-                f"dataset {name}: the data has {number} {what}, not {expected}: correct the config's number."
-            )
+    for what, key, found, claimed in (
+        ("classes", "n_classes", len(raw.classes), n_classes),
+        ("training images", "n_train", len(raw.train_labels), n_train),
+        ("test images", "n_test", len(raw.test_labels), n_test),
+    ):
+        if claimed is not None and found != claimed:
+            raise UserError(f"dataset {name}: the data has {found} {what}, not {claimed}: correct {key}.")
     train_part = Images(raw.train_images, raw.train_labels, np.arange(len(raw.train_labels)))
     test_part = Images(raw.test_images, raw.test_labels, np.arange(len(raw.test_labels)))
     if train_limit:
