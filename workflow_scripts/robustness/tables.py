@@ -106,32 +106,24 @@ def curves(robust: pd.DataFrame, clean: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (dataset, model, attack), group in robust.groupby(["dataset", "model", "attack"], sort=False):
         starts = pd.DataFrame([_evaluated(clean, model, seed) for seed in dict.fromkeys(group["seed"])])
-        starts = starts.assign(epsilon="0", epsilon_unit=group["epsilon_unit"].iloc[0])
         vanished = (group["zero_gradients"] / starts["n"].iloc[0]).max()
+        line = {
+            "dataset": dataset,
+            "model": model,
+            "attack": attack,
+            "epsilon_unit": group["epsilon_unit"].iloc[0],
+            "norm": group["norm"].iloc[0],
+            "masked": bool(vanished > MASKED),
+        }
         attacked = group[group["epsilon"].astype(float) > 0]
-        for epsilon, points in pd.concat([starts, attacked]).groupby("epsilon", sort=False):
+        for epsilon, points in pd.concat([starts.assign(epsilon="0"), attacked]).groupby("epsilon", sort=False):
             for metric in ("accuracy", "loss"):
                 values = points[metric]
                 low, high = values.min(), values.max()
                 if metric == "accuracy" and len(points) == 1:
                     low, high = points["ci_low"].iloc[0], points["ci_high"].iloc[0]
-                unit = points["epsilon_unit"].iloc[0]
-                end = [len(points), bool(vanished > MASKED)]
-                rows.append(
-                    [
-                        dataset,
-                        model,
-                        attack,
-                        epsilon,
-                        unit,
-                        group["norm"].iloc[0],
-                        metric,
-                        values.mean(),
-                        low,
-                        high,
-                        *end,
-                    ]
-                )
+                point = {"value": values.mean(), "low": low, "high": high, "seeds": len(points)}
+                rows.append(line | {"epsilon": epsilon, "metric": metric} | point)
     return pd.DataFrame(rows, columns=CURVE_COLUMNS)
 
 
