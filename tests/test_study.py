@@ -71,7 +71,8 @@ OTHER = {"source": "cifar10", "evaluation": {"n": 10}}
         ({"epsilons": ["8/255"]}, ["epsilons.0", "8/255"]),
         # what it can't say
         ({"epsilons": [-0.1]}, ["epsilon -0.1 is below 0"]),
-        ({"epsilons": [float("inf")], "attacks/fgsm/norm": 2}, ["epsilon inf"]),
+        ({"epsilons": [float("inf")], "attacks/fgsm/norm": 2}, ["attacks.fgsm: epsilon inf", "no number"]),
+        ({"epsilons": [float("nan")], "attacks/fgsm/norm": 2}, ["attacks.fgsm: epsilon nan", "no number"]),
         ({"attacks/fgsm/epsilons": ["0.10"]}, ["epsilon 0.1 is written 0.10 elsewhere"]),
         ({"attacks/pgd/restarts": 3, "attacks/pgd/random_start": False}, ["attacks.pgd.restarts", "random_start"]),
         ({"models/undefended/training/optimizer/momentum": 0.9}, ["optimizer.momentum has no effect on adam"]),

@@ -1,6 +1,6 @@
 """Checking a study's config before anything runs: its schema, and what no schema can say."""
 
-import logging
+import math
 import re
 from collections.abc import Iterable
 from copy import deepcopy
@@ -12,8 +12,6 @@ import yaml
 from robustness.attack_settings import EPSILON_UNITS, STEPPING, AttackSettings, reaches_epsilon, step_of
 from robustness.download import is_url
 from robustness.errors import UserError
-
-LOG = logging.getLogger(__name__)
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -277,8 +275,8 @@ def _check_attack(config: dict, name: str, attack: dict, sources: dict) -> None:
             raise UserError(f"{where}.models names '{model}'; this study has {', '.join(config['models'])}.")
     values = [float(text) for text in texts]
     for text, value in zip(texts, values, strict=True):
-        if not value >= 0:
-            raise UserError(f"{where}: epsilon {text} is below 0: give the size of the perturbation.")
+        if not math.isfinite(value) or value < 0:
+            raise UserError(f"{where}: epsilon {text} is below 0 or no number: give the size of the perturbation.")
         if settings.norm == "inf" and value > EPSILON_UNITS[unit]:
             raise UserError(
                 f"{where}: epsilon {text} is above the pixel range {unit}: lower it or change epsilon_unit."
