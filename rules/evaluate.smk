@@ -1,5 +1,5 @@
 # Needs: models, the images that are attacked, adversarial sets.
-# Makes: evaluation/MODEL/seedSEED/clean.{csv,json} and evaluation/MODEL/seedSEED/ATTACK/epsEPSILON.{csv,json}:
+# Makes: evaluation/MODEL/seedSEED/{clean.csv,clean.json,confusion.csv} and evaluation/MODEL/seedSEED/ATTACK/epsEPSILON.{csv,json}:
 #        records (a row an image) and their summary.
 
 
@@ -17,6 +17,7 @@ rule evaluate_model:
     output:
         records=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/clean.csv",
         summary=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/clean.json",
+        confusion=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/confusion.csv",
     log:
         f"{RESULTS}/logs/evaluate_model/{{model}}/seed{{seed}}.log",
     benchmark:
@@ -41,6 +42,7 @@ rule evaluate_model:
         " --threads {params.threads}"
         " --records {output.records:q}"
         " --summary {output.summary:q}"
+        " --confusion {output.confusion:q}"
         " > {log:q} 2>&1"
 
 

@@ -80,8 +80,7 @@ rule plot_confusion:
         program=program("plot_confusion"),
         modules=modules("plot_confusion"),
         env="envs/light.yaml",
-        records=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/clean.csv",
-        info=model_file("dataset.json"),
+        confusion=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/confusion.csv",
     output:
         png=f"{RESULTS}/plots/confusion/{{model}}/seed{{seed}}.png",
         svg=f"{RESULTS}/plots/confusion/{{model}}/seed{{seed}}.svg",
@@ -99,8 +98,7 @@ rule plot_confusion:
         title=lambda wildcards: config["plots"]["confusion_title"],
     shell:
         "python {input.program:q}"
-        " --records {input.records:q}"
-        " --info {input.info:q}"
+        " --confusion {input.confusion:q}"
         " --model {wildcards.model:q}"
         " --seed {wildcards.seed}"
         " --title {params.title:q}"

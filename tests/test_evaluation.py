@@ -8,7 +8,7 @@ from networks import images
 from robustness.attack_settings import AdversarialSet, AttackSettings, describe
 from robustness.datasets import encode_labels, to_pixels
 from robustness.errors import UserError
-from robustness.evaluation import check_adversarial_set, perturbation_norms, score, summarise
+from robustness.evaluation import check_adversarial_set, confusion, perturbation_norms, score, summarise
 from robustness.records import read_records, write_records
 
 
@@ -25,6 +25,14 @@ def test_score_against_plain_arithmetic():
         {"n": 3, "correct": 2, "accuracy": 2 / 3, "ci_low": 0.20766, "ci_high": 0.93851, "loss": table["loss"].mean()},
         rel=1e-4,
     )
+
+
+def test_confusion():
+    records = pd.DataFrame({"label": [0, 0, 2, 0], "prediction": [0, 1, 2, 0]})
+    table = confusion(records, ["a", "b", "c"]).set_index(["label", "prediction"])
+    assert table["n"].to_dict() | {("a", "a"): 2, ("a", "b"): 1, ("c", "c"): 1} == table["n"].to_dict()
+    assert table["n"].sum() == 4 and len(table) == 9
+    assert table.loc[("a", "a"), "share"] == pytest.approx(2 / 3) and table.loc[("b", "b"), "share"] == 0
 
 
 def test_losses_of_huge_logits_do_not_overflow():

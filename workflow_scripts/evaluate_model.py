@@ -16,13 +16,14 @@ from robustness.cli import in_file, out_file, program, threads_option
     "--summary",
     "Counts, accuracy with its 95 % interval and mean loss of each part; how many attacked images have no gradient (.json).",
 )
-def main(model, metadata, validation, test, evaluation, info, threads, records, summary):
+@out_file("--confusion", "One row a pair of true and predicted class of the test images: n and share (.csv).")
+def main(model, metadata, validation, test, evaluation, info, threads, records, summary, confusion):
     """Score a model on clean images: the validation part, the test part, and the subset that is attacked."""
     import numpy as np
 
     from robustness import devices
+    from robustness import evaluation as scoring
     from robustness.datasets import DatasetInfo, Images, to_pixels
-    from robustness.evaluation import score, summarise
     from robustness.files import read_json, write_json
     from robustness.gradients import has_zero_gradient
     from robustness.model_files import load_network, predict_logits
@@ -33,7 +34,7 @@ def main(model, metadata, validation, test, evaluation, info, threads, records, 
     network = load_network(model, data.shape, len(data.classes))
 
     def scored(images):
-        table = score(predict_logits(network, to_pixels(images.images, data.pixel_range)), images.labels)
+        table = scoring.score(predict_logits(network, to_pixels(images.images, data.pixel_range)), images.labels)
         table.insert(0, "index", images.indices)
         return table
 
@@ -44,11 +45,12 @@ def main(model, metadata, validation, test, evaluation, info, threads, records, 
     content = {key: trained[key] for key in ("model", "dataset", "architecture", "defence", "seed")}
     content["zero_gradients"] = int(vanished.sum())
     content["parts"] = {
-        "validation": summarise(scored(Images.load(validation))),
-        "test": summarise(tested),
-        "evaluation": summarise(tested[tested["in_evaluation"]]),
+        "validation": scoring.summarise(scored(Images.load(validation))),
+        "test": scoring.summarise(tested),
+        "evaluation": scoring.summarise(tested[tested["in_evaluation"]]),
     }
     write_records(tested, records)
+    write_records(scoring.confusion(tested, data.classes), confusion)
     write_json(summary, content)
 
 

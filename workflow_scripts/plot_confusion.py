@@ -6,24 +6,20 @@ from robustness.cli import figure_options, in_file, program
 
 
 @program
-@in_file("--records", "clean.csv of evaluate_model.")
-@in_file("--info", "dataset.json, for the names of the classes.")
+@in_file("--confusion", "confusion.csv of evaluate_model.")
 @click.option("--model", required=True, help="Name of the model, for the title.")
 @click.option("--seed", required=True, type=int, help="Seed of the model, for the title.")
 @click.option("--title", required=True, help="Title; {model} and {seed} are replaced.")
 @figure_options
-def main(records, info, model, seed, title, png, svg):
+def main(confusion, model, seed, title, png, svg):
     """Plot the confusion matrix of a model on clean test images: shares of each true class, in per cent."""
-    import pandas as pd
-
-    from robustness.datasets import DatasetInfo
     from robustness.plotting import figure, fill_title
     from robustness.records import read_records
 
-    rows, classes = read_records(records), DatasetInfo.load(info).classes
+    rows = read_records(confusion)
+    classes = list(dict.fromkeys(rows["label"]))
     numbers = range(len(classes))
-    matrix = pd.crosstab(rows["label"], rows["prediction"]).reindex(index=numbers, columns=numbers, fill_value=0)
-    shares = 100 * matrix.div(matrix.sum(axis=1).clip(lower=1), axis=0).to_numpy()
+    shares = 100 * rows["share"].to_numpy().reshape(len(classes), len(classes))
     few = len(classes) <= 20  # more classes leave no room for numbers and names
     side = 6.5 if few else 8
     with figure(png, svg, figsize=(side, side * 0.9)) as (whole, axes):
@@ -47,7 +43,7 @@ def main(records, info, model, seed, title, png, svg):
                         )
         axes.set_xlabel("predicted class")
         axes.set_ylabel("true class")
-        axes.set_title(fill_title(title, model=model, seed=seed) + f" (n = {len(rows)})")
+        axes.set_title(fill_title(title, model=model, seed=seed) + f" (n = {rows['n'].sum()})")
         whole.colorbar(drawn, ax=axes, label="share of the true class, %", shrink=0.8)
 
 

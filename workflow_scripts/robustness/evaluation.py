@@ -48,6 +48,17 @@ def summarise(records: pd.DataFrame) -> dict:
     }
 
 
+def confusion(records: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
+    """One row a pair of classes: label, prediction (names), n images, and their share of the label's images."""
+    counts = np.zeros((len(classes), len(classes)), int)
+    np.add.at(counts, (records["label"], records["prediction"]), 1)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    label, prediction = np.indices(counts.shape).reshape(2, -1)
+    names = np.array(classes)
+    columns = {"label": names[label], "prediction": names[prediction], "n": counts.ravel(), "share": shares.ravel()}
+    return pd.DataFrame(columns)
+
+
 def perturbation_norms(adversarial: np.ndarray, clean: np.ndarray) -> dict[str, np.ndarray]:
     """Largest absolute difference (linf) and Euclidean length (l2) of each perturbation, (n,) float64 each."""
     difference = (adversarial.astype(np.float64) - clean).reshape(len(clean), -1)
