@@ -239,14 +239,13 @@ def attacked_models(attack):
     return config["attacks"][attack].get("models", MODELS)
 
 
-ATTACK_RUNS = [
-    (model, seed, attack, epsilon)
+ATTACK_SUMMARIES = [
+    f"{RESULTS}/evaluation/{model}/seed{seed}/{attack}/eps{epsilon}.json"
     for attack in ATTACKS
     for model in attacked_models(attack)
     for seed in SEEDS
     for epsilon in EPSILONS[attack]
 ]
-ATTACK_SUMMARIES = [f"{RESULTS}/evaluation/{m}/seed{s}/{a}/eps{e}.json" for m, s, a, e in ATTACK_RUNS]
 CLEAN_SUMMARIES = [f"{RESULTS}/evaluation/{model}/seed{seed}/clean.json" for model in MODELS for seed in SEEDS]
 
 

@@ -1,9 +1,13 @@
+import io
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -272,6 +276,19 @@ def test_architectures_put_out_logits_and_see_the_same_image_in_every_range(name
 def test_architectures_have_the_documents_size(name, by_hand):
     """Counted from the report's appendices A and B: kernels and biases, four numbers a normalised channel."""
     assert build(name, (28, 28, 1), 10, RANGE, 0.0).count_params() == by_hand
+
+
+def test_a_saved_network_carries_no_optimiser(tmp_path):
+    network = compiled(small(), Recipe())
+    save_network(network, tmp_path / "fresh.keras")
+    network.fit(to_pixels(images().images, RANGE), encode_labels(images().labels, 4, "one_hot"), verbose=0)
+    save_network(network, tmp_path / "trained.keras")
+    sizes = {path.stat().st_size for path in tmp_path.iterdir()}
+    assert len(sizes) == 1  # Adam's moments would triple it
+    with zipfile.ZipFile(tmp_path / "trained.keras") as archive:
+        assert not json.loads(archive.read("config.json")).get("compile_config")
+        with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as weights:
+            assert "optimizer" not in weights
 
 
 def test_saved_networks_are_the_same_bytes_and_the_same_function(tmp_path):

@@ -43,6 +43,11 @@ class Context:
         return np.inf if self.settings.norm == "inf" else 2
 
     @property
+    def steps(self) -> tuple[float, float, int, float]:
+        """What an iterative attack of cleverhans takes after the images: epsilon, step, iterations, norm."""
+        return self.epsilon, self.step, self.settings.iterations, self.norm
+
+    @property
     def common(self) -> dict:
         """The keywords that all attacks of cleverhans share."""
         return {
@@ -91,10 +96,7 @@ def mim(context: Context, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     return momentum_iterative_method(
         context.logits_of,
         images,
-        context.epsilon,
-        context.step,
-        context.settings.iterations,
-        context.norm,
+        *context.steps,
         y=labels,
         decay_factor=context.settings.momentum,
         **settings,
@@ -124,10 +126,7 @@ def _projected_steps(context: Context, images: tf.Tensor, labels: tf.Tensor, ran
     return projected_gradient_descent(
         context.logits_of,
         images,
-        context.epsilon,
-        context.step,
-        context.settings.iterations,
-        context.norm,
+        *context.steps,
         y=labels,
         rand_init=1.0 if random_start else None,
         **context.common,

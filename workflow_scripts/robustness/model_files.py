@@ -16,7 +16,10 @@ def save_network(network: keras.Model, path: str | Path) -> None:
     with whole_file(path) as temporary:
         raw = temporary.with_name(f"{temporary.stem}.raw.keras")
         try:
-            network.save(raw)
+            # A copy that was never compiled: a compiled network's file would carry its optimiser too.
+            bare = network.from_config(network.get_config())
+            bare.set_weights(network.get_weights())
+            bare.save(raw)
             with zipfile.ZipFile(raw) as source, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as target:
                 for name in sorted(source.namelist()):
                     data = source.read(name)

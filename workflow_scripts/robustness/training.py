@@ -8,7 +8,7 @@ import json
 import logging
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -72,7 +72,6 @@ class Recipe:
         return "one_hot" if self.loss == "categorical_crossentropy" else "integer"
 
 
-@keras.saving.register_keras_serializable("robustness")
 class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
     """The learning rate at a step, as class Optimizer tells it."""
 
@@ -90,13 +89,6 @@ class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
             rate = rate * 0.5 * (1 + ops.cos(math.pi * progress))
         return rate
 
-    def get_config(self) -> dict:
-        return {
-            "optimizer": asdict(self.optimizer),
-            "steps_per_epoch": self.steps_per_epoch,
-            "epochs": self.epochs,
-        }
-
 
 def make_optimizer(settings: Optimizer, steps_per_epoch: int, epochs: int) -> keras.optimizers.Optimizer:
     """The Keras optimiser of the settings."""
@@ -108,15 +100,14 @@ def make_optimizer(settings: Optimizer, steps_per_epoch: int, epochs: int) -> ke
     )
 
 
-@keras.saving.register_keras_serializable("robustness")
 class TemperedCrossEntropy(keras.losses.Loss):
     """Cross-entropy between labels and softmax(logits / temperature), natural logarithm.
 
     Hinton et al. 2015 (arXiv 1503.02531), section 2. one_hot: labels are (n, classes), else (n,) integers.
     """
 
-    def __init__(self, temperature: float, one_hot: bool, name: str = "cross_entropy"):
-        super().__init__(name=name)
+    def __init__(self, temperature: float, one_hot: bool):
+        super().__init__(name="cross_entropy")
         self.temperature, self.one_hot = temperature, one_hot
 
     def call(self, y_true, y_pred):
@@ -124,9 +115,6 @@ class TemperedCrossEntropy(keras.losses.Loss):
             keras.losses.categorical_crossentropy if self.one_hot else keras.losses.sparse_categorical_crossentropy
         )
         return entropy(y_true, y_pred / self.temperature, from_logits=True)
-
-    def get_config(self) -> dict:
-        return {"temperature": self.temperature, "one_hot": self.one_hot, "name": self.name}
 
 
 def accuracy_metric(recipe: Recipe) -> keras.metrics.Metric:
