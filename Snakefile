@@ -9,6 +9,7 @@ include: "rules/preprocess.smk"
 include: "rules/train.smk"
 include: "rules/attack.smk"
 include: "rules/evaluate.smk"
+include: "rules/diagnose.smk"
 include: "rules/tables.smk"
 include: "rules/plots.smk"
 

@@ -1,11 +1,12 @@
 # Needs: models/MODEL/seedSEED/model.keras and datasets/DATASET/evaluation.npz.
-# Makes: adversarial/MODEL/seedSEED/ATTACK/epsEPSILON.npz, one artifact an epsilon.
+# Makes: adversarial/MODEL/seedSEED/ATTACK/epsEPSILON.npz, one artifact an epsilon; then, from the records of these sets,
+#        adversarial/MODEL/seedSEED/worst_case/norm_NORM.npz, what a cascade of attacks finds beyond them.
 
 
 rule craft_adversarial:
     input:
         program=program("craft_adversarial"),
-        modules=modules("craft_adversarial"),
+        modules=lambda wildcards: modules("craft_adversarial", [config["attacks"][wildcards.attack]["method"]]),
         env="envs/tensorflow.yaml",
         model=f"{RESULTS}/models/{{model}}/seed{{seed}}/model.keras",
         images=model_file("evaluation.npz"),
@@ -37,4 +38,49 @@ rule craft_adversarial:
         " --seed {wildcards.seed}"
         " --threads {params.threads}"
         " --output {output.adversarial:q}"
+        " > {log:q} 2>&1"
+
+
+rule craft_worst_case:
+    input:
+        program=program("craft_worst_case"),
+        modules=modules("craft_worst_case", [attack["method"] for attack in CASCADE.values()]),
+        env="envs/tensorflow.yaml",
+        model=f"{RESULTS}/models/{{model}}/seed{{seed}}/model.keras",
+        images=model_file("evaluation.npz"),
+        info=model_file("dataset.json"),
+        clean=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/clean.csv",
+        records=attack_records,
+        transfer=transfer_records,
+    output:
+        found=f"{RESULTS}/adversarial/{{model}}/seed{{seed}}/worst_case/norm_{{norm}}.npz",
+    log:
+        f"{RESULTS}/logs/craft_worst_case/{{model}}/seed{{seed}}/norm_{{norm}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/craft_worst_case/{{model}}/seed{{seed}}/norm_{{norm}}.tsv"
+    conda:
+        "../envs/tensorflow.yaml"
+    threads: config["threads"]["craft"]
+    resources:
+        gpu=config["gpu"],
+        mem_mb=grown(4000),
+        runtime=grown(360),
+    params:
+        threads=config["threads"]["craft"],
+        evaluation=lambda wildcards, input: str(Path(input.clean).parent),
+        transfer=lambda wildcards, input: f"--transfer {input.transfer}" if input.transfer else "",
+        recorded=recorded_options,
+        options=worst_case_options,
+    shell:
+        "python {input.program:q}"
+        " --model {input.model:q}"
+        " --images {input.images:q}"
+        " --info {input.info:q}"
+        " --evaluation-folder {params.evaluation:q}"
+        " {params.recorded}"
+        " {params.transfer}"
+        " {params.options}"
+        " --seed {wildcards.seed}"
+        " --threads {params.threads}"
+        " --output {output.found:q}"
         " > {log:q} 2>&1"

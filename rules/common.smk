@@ -2,9 +2,11 @@
 
 import ast
 import hashlib
+import json
 import re
 import shlex
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -67,6 +69,8 @@ STUDENTS = [name for name in MODELS if "teacher" in config["models"][name]]
 SEEDS = config["seeds"]
 ATTACKS = list(config["attacks"])
 EPSILONS = {attack: study.epsilons_of(config, attack) for attack in ATTACKS}
+CASCADE = config["worst_case"]["attacks"]
+NORMS = {model: study.norms_of(config, model) for model in MODELS}
 
 
 wildcard_constraints:
@@ -77,6 +81,8 @@ wildcard_constraints:
     attack=one_of(ATTACKS),
     epsilon=one_of(sorted({text for texts in EPSILONS.values() for text in texts})),
     metric="accuracy|loss",
+    norm="inf|2",
+    curve=one_of([*ATTACKS, "worst_case_norm_inf", "worst_case_norm_2"]),
 
 
 # --- code as input ---------------------------------------------------------------------------------------------------
@@ -87,9 +93,13 @@ def program(name):
     return str(SCRIPTS.relative_to(ROOT) / f"{name}.py")
 
 
-def modules(name):
-    """All shared modules that a program imports, directly or not, so that a change in one re-runs just its rules."""
-    found, todo = set(), [SCRIPTS / f"{name}.py"]
+def modules(name, methods=()):
+    """All shared modules that a program imports, directly or not, so that a change in one re-runs just its rules.
+
+    methods: of the attacks that it carries out, which it imports by their names.
+    """
+    found = {SCRIPTS / f"robustness/attack_methods/{method}.py" for method in methods}
+    todo = [SCRIPTS / f"{name}.py", *found]
     while todo:
         tree = ast.parse(todo.pop().read_text(encoding="utf-8"))
         for node in ast.walk(tree):
@@ -212,7 +222,78 @@ def attack_options(wildcards):
     """An attack without its epsilon."""
     attack = config["attacks"][wildcards.attack]
     values = {key: value for key, value in attack.items() if key not in ("models", "epsilons")}
+    if "logit_scale" in values:
+        values["logit_scale"] = study.settings_of(attack, study.temperature_of(config, wildcards.model)).logit_scale
     return options(values | {"epsilon_unit": config["epsilon_unit"], "batch_size": config["batch_size_attack"]})
+
+
+def settings_options(option, attacks, model, norm=None):
+    """Attacks on a model with their settings as JSON, in the order of the config: --option NAME SETTINGS."""
+    temperature = study.temperature_of(config, model)
+    words = []
+    for name, attack in attacks.items():
+        settings = study.settings_of(attack, temperature, norm)
+        words += [option, name, json.dumps({k: v for k, v in asdict(settings).items() if v is not None})]
+    return shlex.join(words)
+
+
+def recorded_options(wildcards):
+    """The attacks on a model in one norm, or in all, with their epsilons, as options of programs that read records."""
+    names = study.attacks_on(config, wildcards.model, getattr(wildcards, "norm", None))
+    words = [word for name in names for word in ("--recorded", name, ",".join(EPSILONS[name]))]
+    return shlex.join(words)
+
+
+def worst_case_options(wildcards):
+    """The cascade of attacks on a model in one norm, and its epsilons."""
+    epsilons = study.worst_case_epsilons(config, wildcards.model, wildcards.norm)
+    values = {
+        "epsilons": ",".join(epsilons),
+        "epsilon_unit": config["epsilon_unit"],
+        "norm": wildcards.norm,
+        "batch_size": config["batch_size_attack"],
+    }
+    return f"{options(values)} {settings_options('--attack', CASCADE, wildcards.model, wildcards.norm)}".strip()
+
+
+def probe_options(wildcards):
+    """The attacks on a model, those of the cascade, and what is probed."""
+    attacks = {name: config["attacks"][name] for name in study.attacks_on(config, wildcards.model)}
+    diagnosis = config["diagnosis"]
+    values = {
+        "epsilon_unit": config["epsilon_unit"],
+        "n": diagnosis["images"],
+        "queries": diagnosis["queries"],
+        "huge_epsilon": diagnosis["huge_epsilon"],
+        "batch_size": config["batch_size_attack"],
+    }
+    parts = [
+        settings_options("--attack", attacks, wildcards.model),
+        settings_options("--worst-case", CASCADE, wildcards.model),
+        options(values),
+    ]
+    return " ".join(filter(None, parts))
+
+
+def curve_options(wildcards):
+    """What a figure against epsilon shows: an attack in its norm, or the worst case in one."""
+    if wildcards.curve in ATTACKS:
+        return options({"attack": wildcards.curve, "norm": config["attacks"][wildcards.curve].get("norm", "inf")})
+    attack, norm = wildcards.curve.split("_norm_")
+    return options({"attack": attack, "norm": norm})
+
+
+def findings_options():
+    """Each defended model with its baseline and its claim, and what is compared."""
+    words = []
+    for model in MODELS:
+        if baseline := study.baseline_of(config, model):
+            claim = config["models"][model].get("claim", {"text": "", "source": ""})
+            words += ["--defence", model, baseline, claim["text"], claim["source"]]
+    findings = dict(config["findings"])
+    if "epsilon" in findings:
+        findings["epsilon"] = study.epsilon_text(findings["epsilon"])
+    return f"{shlex.join(words)} {options(findings)}".strip()
 
 
 # --- paths -----------------------------------------------------------------------------------------------------------
@@ -246,15 +327,62 @@ ATTACK_SUMMARIES = [
     for seed in SEEDS
     for epsilon in EPSILONS[attack]
 ]
+WORST_CASES = [
+    f"{RESULTS}/evaluation/{model}/seed{seed}/worst_case/norm_{norm}"
+    for model in MODELS
+    for seed in SEEDS
+    for norm in NORMS[model]
+]
+PROBES = [f"{RESULTS}/evaluation/{model}/seed{seed}/probes" for model in MODELS if NORMS[model] for seed in SEEDS]
 CLEAN_SUMMARIES = [f"{RESULTS}/evaluation/{model}/seed{seed}/clean.json" for model in MODELS for seed in SEEDS]
 
 
+def attack_records(wildcards):
+    """The records of all attacks on a model in one norm, or in all."""
+    return [
+        f"{RESULTS}/evaluation/{wildcards.model}/seed{wildcards.seed}/{attack}/eps{epsilon}.csv"
+        for attack in study.attacks_on(config, wildcards.model, getattr(wildcards, "norm", None))
+        for epsilon in EPSILONS[attack]
+    ]
+
+
+def transfer_sources(model):
+    """What is scored on a model as transfer: (other model, attack, epsilon) of the same dataset."""
+    dataset = config["models"][model]["dataset"]
+    return [
+        (other, attack, epsilon)
+        for other in MODELS
+        if other != model and config["models"][other]["dataset"] == dataset
+        for attack in study.attacks_on(config, other)
+        for epsilon in EPSILONS[attack]
+        if float(epsilon) > 0
+    ]
+
+
+def transfer_records(wildcards):
+    """The transfer records of a model, nothing where there is no other model."""
+    if not transfer_sources(wildcards.model):
+        return []
+    return f"{RESULTS}/evaluation/{wildcards.model}/seed{wildcards.seed}/transfer.csv"
+
+
+TRANSFERS = [
+    f"{RESULTS}/evaluation/{model}/seed{seed}/transfer.csv"
+    for model in MODELS
+    if transfer_sources(model)
+    for seed in SEEDS
+]
+
+
 def runs_options():
-    """Models, seeds and attacks with their models and epsilons, as options of aggregate_tables."""
+    """Models, seeds and attacks with their models and epsilons, as options of programs that read the whole study."""
     words = [word for model in MODELS for word in ("--model", model)]
     words += [word for seed in SEEDS for word in ("--seed", str(seed))]
     for attack in ATTACKS:
         words += ["--attack", attack, ",".join(attacked_models(attack)), ",".join(EPSILONS[attack])]
+    for model in MODELS:
+        words += [word for norm in NORMS[model] for word in ("--worst-case", model, norm)]
+        words += ["--transfer", model] if transfer_sources(model) else []
     return shlex.join(words)
 
 
@@ -263,6 +391,8 @@ def all_plots():
     found = [f"training/{model}/seed{seed}" for model in MODELS for seed in SEEDS]
     found += [f"confusion/{model}/seed{seed}" for model in MODELS for seed in SEEDS]
     found += [f"erasing/{dataset}" for dataset in {m["dataset"]: 0 for m in config["models"].values() if m["erasing"]}]
+    worst_cases = {(config["models"][model]["dataset"], norm): 0 for model in MODELS for norm in NORMS[model]}
+    found += [f"accuracy/{dataset}/worst_case_norm_{norm}" for dataset, norm in worst_cases]
     for attack in ATTACKS:
         datasets = {config["models"][model]["dataset"]: 0 for model in attacked_models(attack)}
         found += [f"{metric}/{dataset}/{attack}" for metric in ("accuracy", "loss") for dataset in datasets]

@@ -1,6 +1,7 @@
 # Needs: models, the images that are attacked, adversarial sets.
 # Makes: evaluation/MODEL/seedSEED/{clean.csv,clean.json,confusion.csv} and evaluation/MODEL/seedSEED/ATTACK/epsEPSILON.{csv,json}:
-#        records (a row an image) and their summary.
+#        records (a row an image) and their summary; evaluation/MODEL/seedSEED/transfer.csv, the same for sets of other models;
+#        evaluation/MODEL/seedSEED/worst_case/norm_NORM.{csv,json}: which images survive all of these and the cascade.
 
 
 rule evaluate_model:
@@ -79,6 +80,107 @@ rule evaluate_attack:
         " --images {input.images:q}"
         " --adversarial {input.adversarial:q}"
         " --info {input.info:q}"
+        " --threads {params.threads}"
+        " --records {output.records:q}"
+        " --summary {output.summary:q}"
+        " > {log:q} 2>&1"
+
+
+rule evaluate_transfer:
+    input:
+        program=program("evaluate_transfer"),
+        modules=modules("evaluate_transfer"),
+        env="envs/tensorflow.yaml",
+        model=f"{RESULTS}/models/{{model}}/seed{{seed}}/model.keras",
+        images=model_file("evaluation.npz"),
+        info=model_file("dataset.json"),
+        sources=lambda wildcards: [
+            f"{RESULTS}/models/{source}/seed{wildcards.seed}/model.keras"
+            for source in dict.fromkeys(source for source, _, _ in transfer_sources(wildcards.model))
+        ],
+        sets=lambda wildcards: [
+            f"{RESULTS}/adversarial/{source}/seed{wildcards.seed}/{attack}/eps{epsilon}.npz"
+            for source, attack, epsilon in transfer_sources(wildcards.model)
+        ],
+    output:
+        records=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/transfer.csv",
+    log:
+        f"{RESULTS}/logs/evaluate_transfer/{{model}}/seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate_transfer/{{model}}/seed{{seed}}.tsv"
+    conda:
+        "../envs/tensorflow.yaml"
+    threads: config["threads"]["evaluate"]
+    resources:
+        gpu=config["gpu"],
+        mem_mb=grown(4000),
+        runtime=grown(60),
+    params:
+        threads=config["threads"]["evaluate"],
+        # The sets in a compact form: thousands of file names would be too long for a command line.
+        models=f"{RESULTS}/models",
+        adversarial=f"{RESULTS}/adversarial",
+        sources=lambda wildcards: shlex.join(
+            word
+            for source, attack, epsilon in transfer_sources(wildcards.model)
+            for word in ("--source", source, attack, epsilon)
+        ),
+    shell:
+        "python {input.program:q}"
+        " --model {input.model:q}"
+        " --images {input.images:q}"
+        " --info {input.info:q}"
+        " --models-folder {params.models:q}"
+        " --adversarial-folder {params.adversarial:q}"
+        " {params.sources}"
+        " --seed {wildcards.seed}"
+        " --threads {params.threads}"
+        " --records {output.records:q}"
+        " > {log:q} 2>&1"
+
+
+rule evaluate_worst_case:
+    input:
+        program=program("evaluate_worst_case"),
+        modules=modules("evaluate_worst_case"),
+        env="envs/tensorflow.yaml",
+        model=f"{RESULTS}/models/{{model}}/seed{{seed}}/model.keras",
+        metadata=f"{RESULTS}/models/{{model}}/seed{{seed}}/metadata.json",
+        images=model_file("evaluation.npz"),
+        info=model_file("dataset.json"),
+        worst_case=rules.craft_worst_case.output.found,
+        clean=rules.evaluate_model.output.records,
+        records=attack_records,
+        transfer=transfer_records,
+    output:
+        records=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/worst_case/norm_{{norm}}.csv",
+        summary=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/worst_case/norm_{{norm}}.json",
+    log:
+        f"{RESULTS}/logs/evaluate_worst_case/{{model}}/seed{{seed}}/norm_{{norm}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate_worst_case/{{model}}/seed{{seed}}/norm_{{norm}}.tsv"
+    conda:
+        "../envs/tensorflow.yaml"
+    threads: config["threads"]["evaluate"]
+    resources:
+        gpu=config["gpu"],
+        mem_mb=grown(4000),
+        runtime=grown(30),
+    params:
+        threads=config["threads"]["evaluate"],
+        evaluation=lambda wildcards, input: str(Path(input.clean).parent),
+        transfer=lambda wildcards, input: f"--transfer {input.transfer}" if input.transfer else "",
+        recorded=recorded_options,
+    shell:
+        "python {input.program:q}"
+        " --model {input.model:q}"
+        " --metadata {input.metadata:q}"
+        " --images {input.images:q}"
+        " --worst-case {input.worst_case:q}"
+        " --info {input.info:q}"
+        " --evaluation-folder {params.evaluation:q}"
+        " {params.recorded}"
+        " {params.transfer}"
         " --threads {params.threads}"
         " --records {output.records:q}"
         " --summary {output.summary:q}"

@@ -17,12 +17,12 @@ rule plot_epsilon_curve:
         env="envs/light.yaml",
         curves=f"{RESULTS}/tables/curves.csv",
     output:
-        png=f"{RESULTS}/plots/{{metric}}/{{dataset}}/{{attack}}.png",
-        svg=f"{RESULTS}/plots/{{metric}}/{{dataset}}/{{attack}}.svg",
+        png=f"{RESULTS}/plots/{{metric}}/{{dataset}}/{{curve}}.png",
+        svg=f"{RESULTS}/plots/{{metric}}/{{dataset}}/{{curve}}.svg",
     log:
-        f"{RESULTS}/logs/plot_epsilon_curve/{{metric}}/{{dataset}}/{{attack}}.log",
+        f"{RESULTS}/logs/plot_epsilon_curve/{{metric}}/{{dataset}}/{{curve}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/plot_epsilon_curve/{{metric}}/{{dataset}}/{{attack}}.tsv"
+        f"{RESULTS}/benchmarks/plot_epsilon_curve/{{metric}}/{{dataset}}/{{curve}}.tsv"
     conda:
         "../envs/light.yaml"
     threads: 1
@@ -31,12 +31,13 @@ rule plot_epsilon_curve:
         runtime=grown(10),
     params:
         title=lambda wildcards: config["plots"][f"{wildcards.metric}_title"],
+        line=curve_options,
     shell:
         "python {input.program:q}"
         " --curves {input.curves:q}"
         " --metric {wildcards.metric}"
         " --dataset {wildcards.dataset:q}"
-        " --attack {wildcards.attack:q}"
+        " {params.line}"
         " --title {params.title:q}"
         " --png {output.png:q}"
         " --svg {output.svg:q}"

@@ -1,63 +1,47 @@
-"""Gather the records' summaries into the tables of robust and clean accuracy."""
+"""Gather the records' summaries into the tables of robust and clean accuracy, of the worst case and of transfer."""
 
 from pathlib import Path
 
 import click
 
-from robustness.cli import program
+from robustness.cli import in_file, program, runs_options
 
 
 @program
-@click.option(
-    "--evaluation-folder",
-    required=True,
-    type=click.Path(exists=True, file_okay=False),
-    help="Holds MODEL/seedSEED/clean.json and MODEL/seedSEED/ATTACK/epsEPSILON.json.",
-)
-@click.option("--model", "models", multiple=True, required=True, help="A model; once for each.")
-@click.option("--seed", "seeds", multiple=True, required=True, type=int, help="A seed; once for each.")
-@click.option(
-    "--attack",
-    "attacks",
-    multiple=True,
-    nargs=3,
-    metavar="NAME MODELS EPSILONS",
-    help="An attack, the models that it was run on and its epsilons, both separated by commas.",
-)
+@runs_options
+@in_file("--verdicts", "verdicts.csv of diagnose_attacks.")
 @click.option(
     "--output-folder",
     required=True,
     type=click.Path(file_okay=False),
-    help="Where robust_accuracy and clean_accuracy go, as .csv, .md and .tex, and curves.csv for the figures.",
+    help="Where the tables go, as .csv, .md and .tex, and curves.csv for the figures.",
 )
-def main(evaluation_folder, models, seeds, attacks, output_folder):
-    """Gather the records' summaries into the tables of robust and clean accuracy: .csv, Markdown and LaTeX."""
+def main(verdicts, output_folder, **runs):
+    """Gather the records' summaries into tables: .csv, Markdown and LaTeX; no robust accuracy without its verdict."""
     from robustness import tables
-    from robustness.files import read_json, whole_file
-    from robustness.records import write_records
+    from robustness.files import whole_file
+    from robustness.records import read_records, write_records
+    from robustness.study_records import StudyRecords
 
-    source, target = Path(evaluation_folder), Path(output_folder)
-    clean_summaries = [read_json(source / model / f"seed{seed}" / "clean.json") for model in models for seed in seeds]
-    clean = tables.clean_accuracy(clean_summaries)
-    robust = tables.robust_accuracy(
-        [
-            read_json(source / model / f"seed{seed}" / name / f"eps{epsilon}.json")
-            for model in models
-            for seed in seeds
-            for name, attacked, epsilons in attacks
-            if model in attacked.split(",")
-            for epsilon in epsilons.split(",")
-        ],
-        clean_summaries,
-    )
+    study, judged, target = StudyRecords.of_options(**runs), read_records(verdicts), Path(output_folder)
+    clean = tables.clean_accuracy([study.clean_summary(model, seed) for model in study.models for seed in study.seeds])
+    robust = tables.robust_accuracy(study, judged)
+    worst_case = tables.worst_case(study, judged)
+    transfer = tables.transfer(study, robust)
     write_records(clean, target / "clean_accuracy.csv")
     write_records(robust, target / "robust_accuracy.csv")
-    write_records(tables.curves(robust, clean), target / "curves.csv")
+    write_records(worst_case, target / "worst_case.csv")
+    write_records(transfer, target / "transfer.csv")
+    write_records(tables.curves(robust, worst_case, clean), target / "curves.csv")
     texts = {
         "clean_accuracy.md": tables.clean_markdown(clean),
         "clean_accuracy.tex": tables.clean_latex(clean),
-        "robust_accuracy.md": tables.robust_markdown(robust, clean),
-        "robust_accuracy.tex": tables.robust_latex(robust, clean),
+        "robust_accuracy.md": tables.robust_markdown(robust, worst_case, clean, judged),
+        "robust_accuracy.tex": tables.robust_latex(robust, worst_case, clean, judged),
+        "worst_case.md": tables.worst_case_markdown(worst_case),
+        "worst_case.tex": tables.worst_case_latex(worst_case),
+        "transfer.md": tables.transfer_markdown(transfer),
+        "transfer.tex": tables.transfer_latex(transfer),
     }
     for name, text in texts.items():
         with whole_file(target / name) as temporary:

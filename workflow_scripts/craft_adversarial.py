@@ -4,7 +4,17 @@ import math
 
 import click
 
-from robustness.cli import in_file, out_file, program, seed_option, threads_option
+from robustness.attack_settings import LOSSES
+from robustness.cli import (
+    batch_size_option,
+    in_file,
+    norm_option,
+    out_file,
+    program,
+    seed_option,
+    threads_option,
+    unit_option,
+)
 
 
 @program
@@ -12,34 +22,48 @@ from robustness.cli import in_file, out_file, program, seed_option, threads_opti
 @in_file("--images", "The images to start from (.npz of select_evaluation_subset).")
 @in_file("--info", "dataset.json of the dataset.")
 @click.option("--attack", required=True, help="Name of the attack in the study.")
-@click.option("--method", required=True, help="An attack of robustness/attacks.py: fgsm, bim, mim, pgd, ...")
-@click.option("--norm", type=click.Choice(["inf", "2"]), default="inf", help="Norm that epsilon and step bound.")
+@click.option("--method", required=True, help="A module of robustness/attack_methods: fgsm, bim, mim, pgd, apgd, ...")
+@norm_option()
 @click.option("--epsilon", required=True, help="Size of the perturbation, in epsilon's unit.")
-@click.option(
-    "--epsilon-unit",
-    type=click.Choice(["0-1", "0-255"]),
-    required=True,
-    help="The pixel range that epsilon and step are told on, whatever the network's own range is.",
-)
+@unit_option()
 @click.option("--target", default="", help="least_likely, random or a class number; empty: untargeted.")
 @click.option("--step", type=click.FloatRange(min=0, min_open=True), help="Of one iteration, in epsilon's unit.")
 @click.option("--relative-step", type=click.FloatRange(0, 1, min_open=True), help="The step as a share of epsilon.")
-@click.option("--iterations", type=click.IntRange(min=1), default=1, help="Steps of bim, mim and pgd.")
+@click.option("--iterations", type=click.IntRange(min=1), default=1, help="Steps of an iterative attack.")
 @click.option("--random-start/--no-random-start", default=False, help="pgd: start at a random point of the ball.")
-@click.option("--restarts", type=click.IntRange(min=1), default=1, help="pgd: keep the highest loss of so many runs.")
+@click.option("--restarts", type=click.IntRange(min=1), default=1, help="Keep the best of so many runs.")
 @click.option("--momentum", type=click.FloatRange(min=0), default=1.0, help="Decay factor of mim.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=250, help="Images a gradient.")
+@click.option("--loss", type=click.Choice(LOSSES), default="cross_entropy", help="What fgsm, bim, pgd and apgd climb.")
+@click.option(
+    "--logit-scale",
+    type=click.FloatRange(min=0, min_open=True),
+    help="scaled_cross_entropy: what logits are divided by; left out, it is found from the logits of each image.",
+)
+@click.option(
+    "--queries", type=click.IntRange(min=1), default=1, help="Answers of the network that square may ask for."
+)
+@batch_size_option()
 @seed_option("Seed of random starts and random targets.")
 @threads_option()
 @out_file("--output", "The adversarial set (.npz, float32).")
 def main(model, images, info, attack, epsilon, epsilon_unit, batch_size, seed, threads, output, **settings):
     """Craft adversarial images of one model with one attack at one epsilon (white box)."""
-    from robustness.attack_settings import STEPPING, AdversarialSet, AttackSettings, describe, pixel_scale, step_of
+    from robustness.attack_settings import (
+        METHODS,
+        STEPPING,
+        AdversarialSet,
+        AttackSettings,
+        describe,
+        pixel_scale,
+        step_of,
+    )
     from robustness.datasets import DatasetInfo, Images, to_pixels
     from robustness.errors import UserError
     from robustness.files import sha256_of
 
     settings = AttackSettings(**settings)
+    if settings.method not in METHODS:
+        raise UserError(f"there is no attack {settings.method}: choose one of {', '.join(METHODS)}.")
     try:
         value = float(epsilon)
     except ValueError:
@@ -53,11 +77,9 @@ def main(model, images, info, attack, epsilon, epsilon_unit, batch_size, seed, t
         raise UserError(f"the step {step} is larger than epsilon {epsilon}, which cleverhans refuses: lower the step.")
 
     from robustness import devices
-    from robustness.attacks import METHODS, craft
+    from robustness.crafting import craft
     from robustness.model_files import load_network
 
-    if settings.method not in METHODS:
-        raise UserError(f"there is no attack {settings.method}: choose one of {', '.join(METHODS)}.")
     devices.prepare(threads, seed)
     data = DatasetInfo.load(info)
     network = load_network(model, data.shape, len(data.classes))

@@ -10,7 +10,13 @@ import numpy as np
 from robustness.errors import UserError
 from robustness.files import read_npz, write_npz
 
+METHODS = tuple(
+    sorted(path.stem for path in Path(__file__).with_name("attack_methods").glob("*.py") if path.stem != "__init__")
+)
 STEPPING = ("bim", "mim", "pgd")  # methods that need a step
+ITERATING = (*STEPPING, "apgd", "fmn")  # methods that get better with more iterations
+GRADIENT_FREE = ("noise", "square")
+LOSSES = ("cross_entropy", "scaled_cross_entropy", "margin", "dlr")
 EPSILON_UNITS = {"0-1": 1, "0-255": 255}
 
 
@@ -18,10 +24,11 @@ EPSILON_UNITS = {"0-1": 1, "0-255": 255}
 class AttackSettings:
     """An attack without its epsilon.
 
-    method: a function of robustness/attacks.py. norm: 'inf' or '2'. target: '' for an untargeted attack, else
+    method: a module of robustness/attack_methods. norm: 'inf' or '2'. target: '' for an untargeted attack, else
     'least_likely', 'random' or a class number. step: of one iteration, in the unit of epsilon; relative_step: the
-    same as a share of epsilon (one of the two for an attack that takes steps, none for another). iterations, random_start, restarts,
-    momentum (decay factor of mim): as the methods' papers name them.
+    same as a share of epsilon (one of the two for an attack that takes steps, none for another). iterations,
+    random_start, restarts, momentum (decay factor of mim), queries (of square): as the methods' papers name them.
+    loss: what is climbed, one of LOSSES; logit_scale: of scaled_cross_entropy, None finds it from the logits.
     """
 
     method: str
@@ -33,6 +40,9 @@ class AttackSettings:
     random_start: bool = False
     restarts: int = 1
     momentum: float = 1.0
+    loss: str = "cross_entropy"
+    logit_scale: float | None = None
+    queries: int = 1
 
     @property
     def targeted(self) -> bool:
@@ -40,9 +50,24 @@ class AttackSettings:
         return self.target != ""
 
     @property
-    def iterative(self) -> bool:
-        """True if the attack takes steps of its own size."""
+    def stepping(self) -> bool:
+        """True if the attack takes steps of a configured size."""
         return self.step is not None or self.relative_step is not None
+
+    @property
+    def climbed_loss(self) -> str:
+        """The loss whose gradient the attack follows: '' for one that follows none."""
+        if self.method in GRADIENT_FREE:
+            return ""
+        return {"fmn": "margin", "mim": "cross_entropy"}.get(self.method, self.loss)
+
+
+def settings_from_json(name: str, text: str) -> AttackSettings:
+    """The settings of an attack from a JSON object with AttackSettings' fields; raises UserError for anything else."""
+    try:
+        return AttackSettings(**json.loads(text))
+    except (json.JSONDecodeError, TypeError) as error:
+        raise UserError(f"the settings of attack {name} are no JSON object of attack settings ({error}).") from error
 
 
 def pixel_scale(unit: str, pixel_range: tuple[float, float]) -> float:
@@ -51,9 +76,9 @@ def pixel_scale(unit: str, pixel_range: tuple[float, float]) -> float:
 
 
 def step_of(settings: AttackSettings, epsilon_text: str) -> float:
-    """The step of an iterative attack at this epsilon, in epsilon's unit; epsilon itself for a single-step attack."""
+    """The step of an iterative attack at this epsilon, in epsilon's unit; epsilon itself for an attack without steps of its own."""
     epsilon = float(epsilon_text)
-    if not settings.iterative:
+    if not settings.stepping:
         return epsilon
     if settings.relative_step is not None:
         return epsilon * settings.relative_step
@@ -62,8 +87,8 @@ def step_of(settings: AttackSettings, epsilon_text: str) -> float:
 
 def reaches_epsilon(settings: AttackSettings, epsilon_text: str) -> bool:
     """True if step x iterations reaches epsilon, in exact decimal arithmetic (40 x 0.01 is 0.4, not less)."""
-    if not settings.iterative or settings.relative_step is not None:
-        return not settings.iterative or settings.relative_step * settings.iterations >= 1
+    if not settings.stepping or settings.relative_step is not None:
+        return not settings.stepping or settings.relative_step * settings.iterations >= 1
     return Fraction(repr(settings.step)) * settings.iterations >= Fraction(epsilon_text)
 
 

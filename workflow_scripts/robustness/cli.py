@@ -60,6 +60,78 @@ def threads_option() -> Callable:
     )
 
 
+def unit_option() -> Callable:
+    """The unit of every epsilon and step of a program."""
+    return click.option(
+        "--epsilon-unit",
+        type=click.Choice(["0-1", "0-255"]),
+        required=True,
+        help="The pixel range that epsilons and steps are told on, whatever the network's own range is.",
+    )
+
+
+def norm_option() -> Callable:
+    """The norm of every epsilon of a program."""
+    return click.option("--norm", type=click.Choice(["inf", "2"]), default="inf", help="Norm that epsilon bounds.")
+
+
+def batch_size_option() -> Callable:
+    """How many images are attacked at a time."""
+    return click.option("--batch-size", type=click.IntRange(min=1), default=250, help="Images a gradient.")
+
+
+def records_options(function: Callable) -> Callable:
+    """Where the records of single attacks on a model are, for programs that read several."""
+    folder = click.option(
+        "--evaluation-folder",
+        required=True,
+        type=click.Path(exists=True, file_okay=False),
+        help="Records of the model: clean.csv and ATTACK/epsEPSILON.csv.",
+    )
+    recorded = click.option(
+        "--recorded",
+        multiple=True,
+        nargs=2,
+        metavar="ATTACK EPSILONS",
+        help="An attack whose records are read, and its epsilons, separated by commas.",
+    )
+    return folder(recorded(function))
+
+
+def runs_options(function: Callable) -> Callable:
+    """What a study consists of, for programs that read all of its records."""
+    folder = click.option(
+        "--evaluation-folder",
+        required=True,
+        type=click.Path(exists=True, file_okay=False),
+        help="Holds the records and summaries, as MODEL/seedSEED/...",
+    )
+    model = click.option("--model", "models", multiple=True, required=True, help="A model; once for each.")
+    seed = click.option("--seed", "seeds", multiple=True, required=True, type=int, help="A seed; once for each.")
+    attack = click.option(
+        "--attack",
+        "attacks",
+        multiple=True,
+        nargs=3,
+        metavar="NAME MODELS EPSILONS",
+        help="An attack, the models that it was run on and its epsilons, both separated by commas.",
+    )
+    worst_case = click.option(
+        "--worst-case",
+        "worst_cases",
+        multiple=True,
+        nargs=2,
+        metavar="MODEL NORM",
+        help="A model and a norm in which its worst case is recorded.",
+    )
+    transfer = click.option(
+        "--transfer", "transfers", multiple=True, metavar="MODEL", help="A model with transfer records; once for each."
+    )
+    for option in (transfer, worst_case, attack, seed, model, folder):
+        function = option(function)
+    return function
+
+
 def figure_options(function: Callable) -> Callable:
     """The two outputs of every plotting program."""
     return out_file("--png", "The figure as PNG.")(out_file("--svg", "The figure as SVG.")(function))

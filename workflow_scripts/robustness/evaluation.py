@@ -7,6 +7,7 @@ from robustness.attack_settings import AdversarialSet, pixel_scale
 from robustness.datasets import Images, to_pixels
 from robustness.errors import UserError
 from robustness.intervals import wilson_interval
+from robustness.worst_case_records import WorstCaseSet
 
 RELATIVE_TOLERANCE = 1e-5  # of epsilon, for rounding
 ABSOLUTE_TOLERANCE = 2e-7  # of the pixel range's width: two units in the last place of float32 at its upper end
@@ -71,31 +72,65 @@ def check_adversarial_set(
     """Check a set against the images it claims to come from; return its norms, in the unit of its epsilon.
 
     Raises UserError unless every image is float32, finite, in the pixel range, within epsilon of its source in the
-    attack's norm, and crafted on the model that is to be scored.
+    attack's norm, and crafted on the model of that hash.
     """
-    what = f"the set of {adversarial.attack['name']} at epsilon {adversarial.attack['epsilon']}"
-    remedy = "craft it again."
+    attack = adversarial.attack
+    what = f"the set of {attack['name']} at epsilon {attack['epsilon']}"
     if adversarial.model_sha256 != model_sha256:
-        raise UserError(f"{what} was crafted on another model, so this would be a transfer result: {remedy}")
+        raise UserError(f"{what} was crafted on another model, so this would be a transfer result: craft it again.")
     if not (np.array_equal(adversarial.indices, clean.indices) and np.array_equal(adversarial.labels, clean.labels)):
-        raise UserError(f"{what} comes from other images than the evaluation subset: {remedy}")
+        raise UserError(f"{what} comes from other images than the evaluation subset: craft it again.")
+    epsilons = np.full(len(clean), float(attack["epsilon"]))
     source = to_pixels(clean.images, pixel_range)
-    if adversarial.images.dtype != np.float32 or adversarial.images.shape != source.shape:
-        raise UserError(f"{what} holds {adversarial.images.dtype} of shape {adversarial.images.shape}: {remedy}")
-    if not np.isfinite(adversarial.images).all():
+    return _checked_norms(
+        what, adversarial.images, source, pixel_range, attack["norm"], attack["epsilon_unit"], epsilons
+    )
+
+
+def check_worst_case(
+    found: WorstCaseSet, clean: Images, pixel_range: tuple[float, float], model_sha256: str
+) -> dict[str, np.ndarray]:
+    """Check the examples of a cascade as check_adversarial_set does, each against its own epsilon; return their norms."""
+    what = f"the worst case in norm {found.note['norm']}"
+    if found.note["model_sha256"] != model_sha256:
+        raise UserError(f"{what} was crafted on another model, so this would be a transfer result: craft it again.")
+    place = {index: i for i, index in enumerate(clean.indices.tolist())}
+    if len(set(found.indices.tolist())) < len(found.indices) or not set(found.indices.tolist()) <= set(place):
+        raise UserError(f"{what} comes from other images than the evaluation subset: craft it again.")
+    source = to_pixels(clean.images, pixel_range)[[place[index] for index in found.indices.tolist()]]
+    epsilons = found.epsilons.astype(float)
+    return _checked_norms(
+        what, found.images, source, pixel_range, found.note["norm"], found.note["epsilon_unit"], epsilons
+    )
+
+
+def _checked_norms(
+    what: str,
+    images: np.ndarray,
+    source: np.ndarray,
+    pixel_range: tuple[float, float],
+    norm: str,
+    unit: str,
+    epsilons: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Norms (n,) of perturbations, in epsilon's unit; raises UserError where an image breaks a rule."""
+    remedy = "craft it again."
+    if images.dtype != np.float32 or images.shape != source.shape:
+        raise UserError(f"{what} holds {images.dtype} of shape {images.shape}: {remedy}")
+    if not len(images):
+        return {"linf": np.zeros(0), "l2": np.zeros(0)}
+    if not np.isfinite(images).all():
         raise UserError(f"{what} holds pixels that are no numbers: {remedy}")
     low, high = pixel_range
-    if adversarial.images.min() < low or adversarial.images.max() > high:
-        raise UserError(
-            f"{what} leaves the pixel range {low} to {high} "
-            f"({adversarial.images.min()} to {adversarial.images.max()}): {remedy}"
-        )
-    scale = pixel_scale(adversarial.attack["epsilon_unit"], pixel_range)
-    norms = perturbation_norms(adversarial.images, source)
-    epsilon = float(adversarial.attack["epsilon"]) * scale
-    reached = norms["linf" if adversarial.attack["norm"] == "inf" else "l2"].max()
+    if images.min() < low or images.max() > high:
+        raise UserError(f"{what} leaves the pixel range {low} to {high} ({images.min()} to {images.max()}): {remedy}")
+    scale = pixel_scale(unit, pixel_range)
+    norms = perturbation_norms(images, source)
+    reached = norms["linf" if norm == "inf" else "l2"]
     # Each pixel is rounded once, so in the Euclidean norm the error grows with the root of their number.
-    pixels = 1 if adversarial.attack["norm"] == "inf" else float(np.sqrt(source[0].size))
-    if reached > epsilon * (1 + RELATIVE_TOLERANCE) + ABSOLUTE_TOLERANCE * (high - low) * pixels:
-        raise UserError(f"{what} moves an image by {reached / scale:.6g}, more than epsilon: {remedy}")
+    pixels = 1 if norm == "inf" else float(np.sqrt(source[0].size))
+    excess = reached - epsilons * scale * (1 + RELATIVE_TOLERANCE) - ABSOLUTE_TOLERANCE * (high - low) * pixels
+    if excess.max() > 0:
+        furthest = reached[excess.argmax()] / scale
+        raise UserError(f"{what} moves an image by {furthest:.6g}, more than epsilon: {remedy}")
     return {name: values / scale for name, values in norms.items()}

@@ -1,22 +1,27 @@
-"""What an attack has to go on: the gradient of the loss with respect to the pixels."""
+"""What an attack has to go on: the gradient of its loss with respect to the pixels."""
+
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
 
-def has_zero_gradient(network, images: np.ndarray, labels: np.ndarray, batch_size: int = 250) -> np.ndarray:
-    """Whether the gradient of the cross-entropy with respect to an image is zero in every pixel, (n,) bool.
+def has_zero_gradient(
+    network, images: np.ndarray, labels: np.ndarray, loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], batch_size=250
+) -> np.ndarray:
+    """Whether the gradient of a loss with respect to an image is zero in every pixel, (n,) bool.
 
     In float32, as attacks see it. Where it is zero, gradient attacks do not know where to go (gradient masking;
-    Athalye et al. 2018, arXiv 1802.00420). images: (n, h, w, c) float32 pixels. labels: (n,) integers.
+    Athalye et al. 2018, arXiv 1802.00420). images: (n, h, w, c) float32 pixels. labels: (n,) integers. loss: a function
+    of robustness/attack_losses.py.
     """
 
     @tf.function
     def gradient(x, y):
         with tf.GradientTape() as tape:
             tape.watch(x)
-            loss = tf.nn.sparse_softmax_cross_entropy_with_logits(y, network(x, training=False))
-        return tape.gradient(loss, x)
+            value = loss(y, network(x, training=False))
+        return tape.gradient(value, x)
 
     parts = [
         (gradient(tf.constant(images[i : i + batch_size]), tf.constant(labels[i : i + batch_size])).numpy() == 0)

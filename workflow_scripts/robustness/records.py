@@ -18,6 +18,12 @@ TEXT = (
     "norm",
     "target",
     "part",
+    "source",
+    "broken_by",
+    "probe",
+    "diagnostic",
+    "verdict",
+    "baseline",
 )
 
 

@@ -13,6 +13,8 @@ from robustness.attack_settings import EPSILON_UNITS, STEPPING, AttackSettings, 
 from robustness.download import is_url
 from robustness.errors import UserError
 
+RESERVED = ("worst_case", "worst_case_norm_inf", "worst_case_norm_2", "clean")  # names that no attack may have
+
 
 class _UniqueKeys(yaml.SafeLoader):
     """Reads YAML, but refuses a mapping that has one key twice (plain YAML quietly keeps the last)."""
@@ -127,13 +129,60 @@ def epsilons_of(config: dict, attack: str) -> list[str]:
     return [epsilon_text(value) for value in config["attacks"][attack].get("epsilons", config["epsilons"])]
 
 
-def settings_of(attack: dict) -> AttackSettings:
-    """An attack's settings as its config entry says."""
+def temperature_of(config: dict, model: str) -> float:
+    """The temperature at which a model was trained."""
+    entry = config["models"][model]
+    return entry.get("distillation", entry).get("temperature", 1)
+
+
+def settings_of(attack: dict, temperature: float = 1, norm: str | None = None) -> AttackSettings:
+    """An attack's settings as its config entry says, on a model of this training temperature; norm overrides its own."""
     fields = {k: v for k, v in attack.items() if k not in ("models", "epsilons")}
-    fields["norm"] = str(fields.get("norm", "inf"))
+    fields["norm"] = norm or str(fields.get("norm", "inf"))
     if "target" in fields:
         fields["target"] = str(fields["target"])
+    if "logit_scale" in fields:
+        named = {"auto": None, "temperature": float(temperature)}
+        fields["logit_scale"] = named.get(fields["logit_scale"], fields["logit_scale"])
     return AttackSettings(**fields)
+
+
+def attacks_on(config: dict, model: str, norm: str | None = None) -> list[str]:
+    """The attacks of the study that a model is attacked with, in one norm or in any."""
+    return [
+        name
+        for name, attack in config["attacks"].items()
+        if model in attack.get("models", config["models"])
+        and norm in (None, str(attack.get("norm", "inf")))
+        and any(float(text) > 0 for text in epsilons_of(config, name))
+    ]
+
+
+def norms_of(config: dict, model: str) -> list[str]:
+    """The norms in which a model is attacked: 'inf', '2'."""
+    return list(dict.fromkeys(str(config["attacks"][name].get("norm", "inf")) for name in attacks_on(config, model)))
+
+
+def worst_case_epsilons(config: dict, model: str, norm: str) -> list[str]:
+    """All epsilons above 0 at which a model is attacked in a norm, rising."""
+    texts = {text for name in attacks_on(config, model, norm) for text in epsilons_of(config, name)}
+    return sorted((text for text in texts if float(text) > 0), key=float)
+
+
+def baseline_of(config: dict, model: str) -> str | None:
+    """The model that another's defence is measured against; None for one without a defence, or where there is none."""
+    entry = config["models"][model]
+    if "baseline" in entry:
+        return entry["baseline"]
+    if defence_of(config, model) == "none":
+        return None
+    plain = [
+        name
+        for name, other in config["models"].items()
+        if other["dataset"] == entry["dataset"] and defence_of(config, name) == "none"
+    ]
+    same = [name for name in plain if config["models"][name]["architecture"] == entry["architecture"]]
+    return next(iter(same + plain), None)
 
 
 def defence_of(config: dict, model: str) -> str:
@@ -191,6 +240,15 @@ def check_study(config: dict, sources: dict) -> None:
         _check_dataset(f"datasets.{name}", dataset, sources)
     for name, model in config["models"].items():
         _check_model(config, name, model)
+    for name, attack in config["worst_case"]["attacks"].items():
+        if idle := [key for key in ("norm", "target", "models", "epsilons") if key in attack]:
+            default = idle == ["norm"] and attack["norm"] == "inf"  # filled in by the schema
+            if not default:
+                raise UserError(
+                    f"worst_case.attacks.{name}.{idle[0]} is not for the worst case, which takes norms and epsilons from the "
+                    "study's attacks: remove it."
+                )
+        _check_steps(f"worst_case.attacks.{name}", attack)
     spelt: dict[float, str] = {}
     for name, attack in config["attacks"].items():
         _check_attack(config, name, attack, sources)
@@ -240,6 +298,12 @@ def _check_model(config: dict, name: str, model: dict) -> None:
         raise UserError(f"{where}.training.optimizer.{idle[0]} has no effect on {optimizer['name']}: remove it.")
     if "drop_factor" in optimizer and "drop_every" not in optimizer:
         raise UserError(f"{where}.training.optimizer.drop_factor has no effect alone: set drop_every too.")
+    if "baseline" in model:
+        other = config["models"].get(model["baseline"])
+        if other is None or model["baseline"] == name or other["dataset"] != model["dataset"]:
+            raise UserError(f"{where}.baseline is '{model['baseline']}': name another model of the same dataset.")
+    if "claim" in model and baseline_of(config, name) is None:
+        raise UserError(f"{where}.claim has no model to be held against: name one as its baseline.")
     if "teacher" not in model:
         return
     if model["teacher"] not in config["models"]:
@@ -263,13 +327,24 @@ def _check_model(config: dict, name: str, model: dict) -> None:
             )
 
 
-def _check_attack(config: dict, name: str, attack: dict, sources: dict) -> None:
-    where, unit = f"attacks.{name}", config["epsilon_unit"]
-    settings, texts = settings_of(attack), epsilons_of(config, name)
+def _check_steps(where: str, attack: dict) -> None:
+    settings = settings_of(attack)
     if settings.method in STEPPING and (settings.step is None) == (settings.relative_step is None):
         raise UserError(f"{where} needs exactly one of 'step' and 'relative_step': give it one.")
-    if settings.restarts > 1 and not settings.random_start:
+    if settings.method == "pgd" and settings.restarts > 1 and not settings.random_start:
         raise UserError(f"{where}.restarts would repeat the same run without a random start: set random_start.")
+    if "logit_scale" in attack and settings.loss != "scaled_cross_entropy":
+        raise UserError(
+            f"{where}.logit_scale has no effect on the loss {settings.loss}: set loss: scaled_cross_entropy."
+        )
+
+
+def _check_attack(config: dict, name: str, attack: dict, sources: dict) -> None:
+    where, unit = f"attacks.{name}", config["epsilon_unit"]
+    if name in RESERVED:
+        raise UserError(f"{where}: the name {name} means something else in the results: choose another.")
+    _check_steps(where, attack)
+    settings, texts = settings_of(attack), epsilons_of(config, name)
     for model in attack.get("models", []):
         if model not in config["models"]:
             raise UserError(f"{where}.models names '{model}'; this study has {', '.join(config['models'])}.")

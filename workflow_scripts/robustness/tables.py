@@ -2,15 +2,27 @@
 
 import pandas as pd
 
+from robustness.diagnostics import MARKS, worst
+from robustness.evaluation import summarise
+from robustness.study_records import WORST_CASE, StudyRecords
+from robustness.verdicts import reasons, verdict_of
+
 ROBUST_COLUMNS = [
     *("dataset", "architecture", "defence", "model", "seed", "attack", "epsilon", "epsilon_unit"),
     *("n", "correct", "accuracy", "ci_low", "ci_high", "loss"),
-    # Beyond what is asked of every table: what the attack was, how far it really moved the images, and for how many
-    # of the attacked images, unattacked, the gradient that it starts from is exactly zero.
-    *("method", "norm", "target", "target_hits", "moved", "max_linf", "max_l2", "zero_gradients"),
+    # What the attack was, how far it really moved the images, and whether its diagnosis lets the accuracy stand.
+    *("method", "norm", "target", "target_hits", "moved", "max_linf", "max_l2", "verdict"),
 ]
 MODEL_COLUMNS = ["dataset", "architecture", "defence", "model", "seed"]
 CLEAN_COLUMNS = [*MODEL_COLUMNS, "part", "n", "correct", "accuracy", "ci_low", "ci_high", "loss"]
+WORST_COLUMNS = [
+    *("dataset", "architecture", "defence", "model", "seed", "norm", "epsilon", "epsilon_unit"),
+    *("n", "correct", "accuracy", "ci_low", "ci_high", "verdict", "broken_by"),
+]
+TRANSFER_COLUMNS = [
+    *("dataset", "seed", "attack", "epsilon", "source", "target"),
+    *("n", "correct", "accuracy", "ci_low", "ci_high", "verdict"),
+]
 CURVE_COLUMNS = [
     "dataset",
     "model",
@@ -23,23 +35,79 @@ CURVE_COLUMNS = [
     "low",
     "high",
     "seeds",
-    "masked",
+    "verdict",
 ]
+LEGEND = (
+    f"{MARKS['fail']}: the number fails its diagnosis and is no evidence of robustness; {MARKS['warning']}: the diagnosis warns "
+    "(verdicts.md says why)."
+)
 PARTS = {"validation": "validation", "test": "test", "evaluation": "attacked subset of test"}
-MASKED = 0.01  # share of images without a gradient above which a model's numbers are marked
 
 
-def robust_accuracy(summaries: list[dict], clean_summaries: list[dict]) -> pd.DataFrame:
-    """One row a (model, seed, attack, epsilon), in the order given; accuracies in [0, 1], norms in epsilon's unit."""
-    vanished = {(summary["model"], summary["seed"]): summary["zero_gradients"] for summary in clean_summaries}
+def robust_accuracy(study: StudyRecords, verdicts: pd.DataFrame) -> pd.DataFrame:
+    """One row a (model, seed, attack, epsilon), in the config's order; accuracies in [0, 1], norms in epsilon's unit.
+
+    verdict: the worst of all diagnostics that concern this attack at this epsilon.
+    """
     rows = []
-    for summary in summaries:
-        attack = summary["attack"]
-        row = {key: value for key, value in summary.items() if key != "attack"}
-        row |= {key: attack[key] for key in ("epsilon", "epsilon_unit", "method", "norm", "target")}
-        row |= {"attack": attack["name"], "zero_gradients": vanished[summary["model"], summary["seed"]]}
-        rows.append(row)
+    for model in study.models:
+        for seed in study.seeds:
+            for name, epsilons in study.attacks_on(model).items():
+                for epsilon in epsilons:
+                    summary = study.summary(model, seed, name, epsilon)
+                    attack = summary.pop("attack")
+                    row = {key: attack[key] for key in ("epsilon", "epsilon_unit", "method", "norm", "target")}
+                    row["verdict"] = verdict_of(verdicts, model, seed, name, attack["norm"], epsilon)
+                    rows.append(summary | row | {"attack": name})
     return pd.DataFrame(rows, columns=ROBUST_COLUMNS).astype({"target_hits": "Int64"})
+
+
+def worst_case(study: StudyRecords, verdicts: pd.DataFrame) -> pd.DataFrame:
+    """One row a (model, seed, norm, epsilon): the share of images that survive every attack; accuracies in [0, 1].
+
+    broken_by: what broke the others, each image counted where it fell first, as `attack: images`.
+    """
+    rows = []
+    for model, norms in study.norms.items():
+        for seed in study.seeds:
+            for norm in norms:
+                summary = study.worst_case_summary(model, seed, norm)
+                described = {key: summary[key] for key in ROBUST_COLUMNS if key in summary} | {"norm": norm}
+                for epsilon, numbers in summary["epsilons"].items():
+                    broken_by = "; ".join(f"{name}: {n}" for name, n in numbers["broken_by"].items())
+                    verdict = verdict_of(verdicts, model, seed, WORST_CASE, norm, epsilon)
+                    told = {"epsilon": epsilon, "verdict": verdict, "broken_by": broken_by}
+                    rows.append(described | numbers | told)
+    return pd.DataFrame(rows, columns=WORST_COLUMNS)
+
+
+def transfer(study: StudyRecords, robust: pd.DataFrame) -> pd.DataFrame:
+    """One row a (seed, attack, epsilon, source, target): accuracy of the target on sets that were crafted on the source.
+
+    Where both are one it is the white-box attack. verdict: of that attack on the source; a set that was crafted where
+    there is no gradient is as weak on any other model. Targeted attacks count as any: the label is to be kept.
+    """
+    columns = ["dataset", "seed", "attack", "epsilon", "n", "correct", "accuracy", "ci_low", "ci_high", "verdict"]
+    own = robust[robust["model"].isin(study.transfers) & (robust["target"] == "")]
+    own = own[own["epsilon"].astype(float) > 0]
+    rows = [row[columns].to_dict() | {"source": row["model"], "target": row["model"]} for _, row in own.iterrows()]
+    on_source = own.set_index(["model", "seed", "attack", "epsilon"])[["dataset", "verdict"]]
+    for target in study.transfers:
+        for seed in study.seeds:
+            groups = study.transfer(target, seed).groupby(["source", "attack", "epsilon"], sort=False)
+            for (source, attack, epsilon), records in groups:
+                if (source, seed, attack, epsilon) in on_source.index:
+                    numbers = summarise(records.assign(loss=float("nan")))
+                    crafted = on_source.loc[source, seed, attack, epsilon].to_dict()
+                    key = {"seed": seed, "attack": attack, "epsilon": epsilon, "source": source, "target": target}
+                    rows.append(key | numbers | crafted)
+    table = pd.DataFrame(rows, columns=TRANSFER_COLUMNS)
+    order = {name: place for place, name in enumerate([*study.attacks, *study.models])}
+    ranks = {"attack": order.get, "source": order.get, "target": order.get, "epsilon": float}
+    keys = ["dataset", "seed", "attack", "epsilon", "source", "target"]
+    return table.sort_values(
+        keys, key=lambda column: column.map(ranks.get(column.name, lambda value: value)), kind="stable"
+    ).reset_index(drop=True)
 
 
 def clean_accuracy(summaries: list[dict]) -> pd.DataFrame:
@@ -72,52 +140,61 @@ def _described(row: pd.Series) -> str:
     return f"{row['attack']} ({', '.join(words)}; n = {row['n']})"
 
 
-def _robust_blocks(robust: pd.DataFrame, clean: pd.DataFrame):
-    """Title, note and a table (epsilons down, attacks across) for each model and seed."""
+def _marked(row: pd.Series) -> str:
+    """A robust accuracy with its interval and the mark of its verdict."""
+    return f"{percent(row)} {MARKS[row['verdict']]}".strip()
+
+
+def _robust_blocks(robust: pd.DataFrame, worst_cases: pd.DataFrame, clean: pd.DataFrame, verdicts: pd.DataFrame):
+    """Title, note and a table (epsilons down, attacks and worst case across) for each model and seed."""
     for keys, rows in robust.groupby(MODEL_COLUMNS, sort=False):
         dataset, architecture, defence, model, seed = keys
-        unattacked = _evaluated(clean, model, seed)
-        vanished = rows["zero_gradients"].iloc[0] / unattacked["n"]
-        mark = " †" if vanished > MASKED else ""
-        cells = rows.assign(cell=rows.apply(percent, axis=1) + mark)
+        together = worst_cases[(worst_cases["model"] == model) & (worst_cases["seed"] == seed)]
+        names = "worst case" + ("" if together["norm"].nunique() < 2 else ", norm " + together["norm"])
+        cells = pd.concat([rows, together.assign(attack=names)])
+        cells["cell"] = cells.apply(_marked, axis=1)
         table = cells.pivot(index="epsilon", columns="attack", values="cell")
-        table = table.loc[sorted(table.index, key=float), list(dict.fromkeys(rows["attack"]))].fillna("")
+        table = table.loc[sorted(table.index, key=float), list(dict.fromkeys(cells["attack"]))].fillna("")
         table.index.name, table.columns.name = "epsilon", None
         note = (
             f"{dataset}, {architecture}, defence: {defence}. Accuracy in per cent with 95 % Wilson intervals, under "
-            f"{', '.join(_described(row) for _, row in rows.drop_duplicates('attack').iterrows())}; "
+            f"{', '.join(_described(row) for _, row in rows.drop_duplicates('attack').iterrows())}"
+            f"{' and all attacks together (worst case)' if len(together) else ''}; "
             f"epsilon on the pixel range {rows['epsilon_unit'].iloc[0]}; "
-            f"clean accuracy on the same images {percent(unattacked)}."
+            f"clean accuracy on the same images {percent(_evaluated(clean, model, seed))}."
         )
-        if mark:
-            note += (
-                f" † For {100 * vanished:.0f} % of these images the gradient of the loss is exactly zero, so that an attack "
-                "that follows it does not know where to go: such a number is no evidence of robustness."
-            )
+        judged = [(row["attack"], row["norm"]) for _, row in rows.drop_duplicates("attack").iterrows()]
+        judged += [(WORST_CASE, norm) for norm in dict.fromkeys(together["norm"])]
+        for attack, norm in judged:
+            if raised := reasons(verdicts, model, seed, attack, norm):
+                note += f" {attack.replace('_', ' ') if attack == WORST_CASE else attack}: {'; '.join(raised)}."
+        if (cells["verdict"] == "fail").any():
+            note += f" A number marked {MARKS['fail']} is no evidence of robustness."
         yield f"{model}, seed {seed}", note, table
 
 
-def curves(robust: pd.DataFrame, clean: pd.DataFrame) -> pd.DataFrame:
+def curves(robust: pd.DataFrame, worst_cases: pd.DataFrame, clean: pd.DataFrame) -> pd.DataFrame:
     """What the figures against epsilon draw: a row a (dataset, model, attack, epsilon, metric), epsilon 0 unattacked.
 
-    value: of the one seed, or the mean over seeds. low, high: for accuracy the 95 % Wilson interval of the one seed,
-    or the least and greatest over seeds; for loss the least and greatest. masked: whether † stands in the tables.
+    The worst case stands as the attack worst_case, for accuracy only. value: of the one seed, or the mean over seeds.
+    low, high: for accuracy the 95 % Wilson interval of the one seed, or the least and greatest over seeds; for loss the
+    least and greatest. verdict: the worst of the line.
     """
     rows = []
-    for (dataset, model, attack), group in robust.groupby(["dataset", "model", "attack"], sort=False):
+    every = pd.concat([robust, worst_cases.assign(attack=WORST_CASE)])
+    for (dataset, model, attack, norm), group in every.groupby(["dataset", "model", "attack", "norm"], sort=False):
         starts = pd.DataFrame([_evaluated(clean, model, seed) for seed in dict.fromkeys(group["seed"])])
-        vanished = (group["zero_gradients"] / starts["n"].iloc[0]).max()
         line = {
             "dataset": dataset,
             "model": model,
             "attack": attack,
             "epsilon_unit": group["epsilon_unit"].iloc[0],
-            "norm": group["norm"].iloc[0],
-            "masked": bool(vanished > MASKED),
+            "norm": norm,
+            "verdict": worst(group["verdict"]),
         }
         attacked = group[group["epsilon"].astype(float) > 0]
         for epsilon, points in pd.concat([starts.assign(epsilon="0"), attacked]).groupby("epsilon", sort=False):
-            for metric in ("accuracy", "loss"):
+            for metric in ("accuracy",) if attack == WORST_CASE else ("accuracy", "loss"):
                 values = points[metric]
                 low, high = values.min(), values.max()
                 if metric == "accuracy" and len(points) == 1:
@@ -125,6 +202,29 @@ def curves(robust: pd.DataFrame, clean: pd.DataFrame) -> pd.DataFrame:
                 point = {"value": values.mean(), "low": low, "high": high, "seeds": len(points)}
                 rows.append(line | {"epsilon": epsilon, "metric": metric} | point)
     return pd.DataFrame(rows, columns=CURVE_COLUMNS)
+
+
+def _worst_table(worst_cases: pd.DataFrame) -> pd.DataFrame:
+    """Models down, epsilons across, one block of columns a norm."""
+    cells = worst_cases.assign(cell=worst_cases.apply(_marked, axis=1) if len(worst_cases) else "")
+    keys = ["dataset", "model", "seed", "norm"]
+    table = cells.pivot(index=keys, columns="epsilon", values="cell")
+    table = table[sorted(table.columns, key=float)].fillna("")
+    order = list(dict.fromkeys(worst_cases[keys].itertuples(index=False, name=None)))
+    table.columns.name = None
+    return table.loc[order].reset_index()
+
+
+def _transfer_blocks(transfers: pd.DataFrame):
+    """Title and a table (source down, target across) for each dataset, seed, attack and epsilon."""
+    for (dataset, seed, attack, epsilon), rows in transfers.groupby(
+        ["dataset", "seed", "attack", "epsilon"], sort=False
+    ):
+        cells = rows.assign(cell=rows.apply(_marked, axis=1))
+        table = cells.pivot(index="source", columns="target", values="cell").fillna("")
+        table = table.loc[list(dict.fromkeys(rows["source"])), list(dict.fromkeys(rows["target"]))]
+        table.index.name, table.columns.name = "crafted on", None
+        yield f"{dataset}, {attack} at epsilon {epsilon}, seed {seed}", table.reset_index()
 
 
 def _clean_table(clean: pd.DataFrame) -> pd.DataFrame:
@@ -135,10 +235,23 @@ def _clean_table(clean: pd.DataFrame) -> pd.DataFrame:
     return table.loc[order].reset_index()
 
 
-def robust_markdown(robust: pd.DataFrame, clean: pd.DataFrame) -> str:
-    """Markdown in the shape of the published tables."""
-    text = "# Robust accuracy\n"
-    for title, note, table in _robust_blocks(robust, clean):
+WORST_NOTE = (
+    "Share of images, in per cent with 95 % Wilson intervals, that survive every attack of the study, every set that was "
+    "crafted on another of its models and the cascade of worst_case, at this epsilon and all smaller ones."
+)
+TRANSFER_NOTE = (
+    "Accuracy in per cent, with 95 % Wilson intervals, of the model of the column on sets that were crafted on the model of "
+    "the row. On the diagonal is the white-box attack; a smaller number below or above it means that a stranger's gradient "
+    "is worth more than the model's own. The mark is that of the attack on the model it was crafted on."
+)
+
+
+def robust_markdown(
+    robust: pd.DataFrame, worst_cases: pd.DataFrame, clean: pd.DataFrame, verdicts: pd.DataFrame
+) -> str:
+    """Markdown in the shape of the published tables, with the worst case beside them."""
+    text = f"# Robust accuracy\n\n{LEGEND}\n"
+    for title, note, table in _robust_blocks(robust, worst_cases, clean, verdicts):
         text += f"\n## {title}\n\n{note}\n\n{table.reset_index().to_markdown(index=False, disable_numparse=True)}\n"
     return text
 
@@ -164,11 +277,38 @@ def _escape(text: object) -> str:
     return text.replace("†", "\\textdagger{}")
 
 
-def robust_latex(robust: pd.DataFrame, clean: pd.DataFrame) -> str:
+def worst_case_markdown(worst_cases: pd.DataFrame) -> str:
+    """Markdown, one row a model, seed and norm, epsilons across."""
+    table = _worst_table(worst_cases).to_markdown(index=False, disable_numparse=True)
+    return f"# Worst case\n\n{WORST_NOTE} {LEGEND}\n\n{table}\n"
+
+
+def worst_case_latex(worst_cases: pd.DataFrame) -> str:
+    """LaTeX, one row a model, seed and norm, epsilons across."""
+    return _latex(_worst_table(worst_cases), f"Worst case. {WORST_NOTE} {LEGEND}", "tab:worst-case")
+
+
+def transfer_markdown(transfers: pd.DataFrame) -> str:
+    """Markdown, a matrix of sources and targets for each attack, epsilon and seed."""
+    text = f"# Transfer\n\n{TRANSFER_NOTE} {LEGEND}\n"
+    for title, table in _transfer_blocks(transfers):
+        text += f"\n## {title}\n\n{table.to_markdown(index=False, disable_numparse=True)}\n"
+    return text
+
+
+def transfer_latex(transfers: pd.DataFrame) -> str:
+    """LaTeX, a matrix of sources and targets for each attack, epsilon and seed."""
+    return "% needs \\usepackage{booktabs}\n" + "\n".join(
+        _latex(table, f"{title}. {TRANSFER_NOTE}", f"tab:transfer-{i}")
+        for i, (title, table) in enumerate(_transfer_blocks(transfers), start=1)
+    )
+
+
+def robust_latex(robust: pd.DataFrame, worst_cases: pd.DataFrame, clean: pd.DataFrame, verdicts: pd.DataFrame) -> str:
     """LaTeX in the shape of the published tables, a table environment a model and seed."""
     return "% needs \\usepackage{booktabs}\n" + "\n".join(
         _latex(table.reset_index(), f"{title}. {note}", f"tab:robust-{title.replace(', seed ', '-')}")
-        for title, note, table in _robust_blocks(robust, clean)
+        for title, note, table in _robust_blocks(robust, worst_cases, clean, verdicts)
     )
 
 

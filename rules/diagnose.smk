@@ -1,0 +1,93 @@
+# Needs: models, the images that are attacked, records of all attacks.
+# Makes: evaluation/MODEL/seedSEED/probes.{csv,json}, what probes of a model show; tables/verdicts.{csv,md}, what they and
+#        the records say about each attack on each model.
+
+
+rule probe_model:
+    input:
+        program=program("probe_model"),
+        modules=lambda wildcards: modules(
+            "probe_model",
+            {
+                *("fgsm", "noise", "square"),
+                *(config["attacks"][name]["method"] for name in study.attacks_on(config, wildcards.model)),
+                *(attack["method"] for attack in CASCADE.values()),
+            },
+        ),
+        env="envs/tensorflow.yaml",
+        model=f"{RESULTS}/models/{{model}}/seed{{seed}}/model.keras",
+        images=model_file("evaluation.npz"),
+        info=model_file("dataset.json"),
+        clean=rules.evaluate_model.output.records,
+        records=attack_records,
+    output:
+        records=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/probes.csv",
+        summary=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/probes.json",
+    log:
+        f"{RESULTS}/logs/probe_model/{{model}}/seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/probe_model/{{model}}/seed{{seed}}.tsv"
+    conda:
+        "../envs/tensorflow.yaml"
+    threads: config["threads"]["evaluate"]
+    resources:
+        gpu=config["gpu"],
+        mem_mb=grown(4000),
+        runtime=grown(120),
+    params:
+        threads=config["threads"]["evaluate"],
+        evaluation=lambda wildcards, input: str(Path(input.clean).parent),
+        recorded=recorded_options,
+        options=probe_options,
+    shell:
+        "python {input.program:q}"
+        " --model {input.model:q}"
+        " --images {input.images:q}"
+        " --info {input.info:q}"
+        " --evaluation-folder {params.evaluation:q}"
+        " {params.recorded}"
+        " {params.options}"
+        " --seed {wildcards.seed}"
+        " --threads {params.threads}"
+        " --records {output.records:q}"
+        " --summary {output.summary:q}"
+        " > {log:q} 2>&1"
+
+
+localrules:
+    diagnose_attacks,
+
+
+rule diagnose_attacks:
+    input:
+        program=program("diagnose_attacks"),
+        modules=modules("diagnose_attacks"),
+        env="envs/light.yaml",
+        clean=CLEAN_SUMMARIES,
+        attacks=ATTACK_SUMMARIES,
+        transfers=TRANSFERS,
+        worst_cases=expand("{worst_case}.{suffix}", worst_case=WORST_CASES, suffix=["csv", "json"]),
+        probes=expand("{probes}.{suffix}", probes=PROBES, suffix=["csv", "json"]),
+    output:
+        verdicts=f"{RESULTS}/tables/verdicts.csv",
+        text=f"{RESULTS}/tables/verdicts.md",
+    log:
+        f"{RESULTS}/logs/diagnose_attacks.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/diagnose_attacks.tsv"
+    conda:
+        "../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(2000),
+        runtime=grown(30),
+    params:
+        evaluation=f"{RESULTS}/evaluation",
+        runs=runs_options(),
+    shell:
+        "python {input.program:q}"
+        " --evaluation-folder {params.evaluation:q}"
+        " {params.runs}"
+        " --verdicts {output.verdicts:q}"
+        " --text {output.text:q}"
+        " > {log:q} 2>&1"

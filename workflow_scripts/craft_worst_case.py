@@ -1,0 +1,112 @@
+"""Find, for each image, the smallest epsilon at which any of several attacks makes a model misclassify it."""
+
+import click
+
+from robustness.cli import (
+    batch_size_option,
+    in_file,
+    norm_option,
+    out_file,
+    program,
+    records_options,
+    seed_option,
+    threads_option,
+    unit_option,
+)
+
+
+@program
+@in_file("--model", "The attacked network (.keras).")
+@in_file("--images", "The images to start from (.npz of select_evaluation_subset).")
+@in_file("--info", "dataset.json of the dataset.")
+@records_options
+@in_file(
+    "--transfer", "Records of evaluate_transfer; images that fall to another model's set are spared.", required=False
+)
+@click.option("--epsilons", required=True, help="Sizes of the perturbation, separated by commas.")
+@unit_option()
+@norm_option()
+@click.option(
+    "--attack",
+    "attacks",
+    multiple=True,
+    nargs=2,
+    metavar="NAME SETTINGS",
+    help="An attack of the cascade, in the order to be tried, and its settings as a JSON object.",
+)
+@batch_size_option()
+@seed_option("Seed of random starts.")
+@threads_option()
+@out_file("--output", "The examples that were found (.npz, float32).")
+def main(
+    model,
+    images,
+    info,
+    evaluation_folder,
+    recorded,
+    transfer,
+    epsilons,
+    epsilon_unit,
+    norm,
+    attacks,
+    batch_size,
+    seed,
+    threads,
+    output,
+):
+    """Find, for each image, the smallest epsilon at which any of several attacks makes a model misclassify it.
+
+    Images that the recorded attacks broke are spared; each attack is spent on those that all before it left standing.
+    """
+    from dataclasses import asdict, replace
+    from pathlib import Path
+
+    import numpy as np
+
+    from robustness.attack_settings import pixel_scale, settings_from_json
+    from robustness.datasets import DatasetInfo, Images, to_pixels
+    from robustness.files import sha256_of
+    from robustness.records import read_records
+    from robustness.worst_case_records import first_falls, read_attacks
+
+    attacks = {name: replace(settings_from_json(name, text), norm=norm) for name, text in attacks}
+    data, clean = DatasetInfo.load(info), Images.load(images)
+    recorded = read_attacks(evaluation_folder, [(name, texts.split(",")) for name, texts in recorded])
+    tables = [recorded]
+    if transfer:
+        tables.append(read_records(transfer).query("norm == @norm"))
+    unattacked = read_records(Path(evaluation_folder) / "clean.csv").set_index("index").loc[clean.indices].reset_index()
+    known = first_falls(unattacked, *tables)
+
+    from robustness import devices
+    from robustness.model_files import load_network
+    from robustness.worst_case import Target, WorstCaseSet, find_worst_case
+
+    devices.prepare(threads, seed)
+    network = load_network(model, data.shape, len(data.classes))
+    scale = pixel_scale(epsilon_unit, data.pixel_range)
+    target = Target(network, data.pixel_range, scale, seed, batch_size)
+    epsilons = epsilons.split(",")
+    found, found_at, found_by = find_worst_case(
+        target,
+        to_pixels(clean.images, data.pixel_range),
+        clean.labels,
+        known["falls_at"].to_numpy(),
+        epsilons,
+        attacks,
+    )
+    which = np.flatnonzero(found_at != "")
+    note = {
+        "norm": norm,
+        "epsilon_unit": epsilon_unit,
+        "epsilons": epsilons,
+        "attacks": {name: asdict(settings) for name, settings in attacks.items()},
+        "seed": seed,
+        "model_sha256": sha256_of(model),
+    }
+    WorstCaseSet(found[which], clean.indices[which], found_at[which], found_by[which], note).save(output)
+    click.echo(f"{len(which)} of {len(found)} images fall only to the cascade")
+
+
+if __name__ == "__main__":
+    main()

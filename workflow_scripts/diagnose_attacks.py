@@ -1,0 +1,25 @@
+"""Judge every attack on every model by its records and probes: whether its robust accuracy can be taken for the model's."""
+
+from robustness.cli import out_file, program, runs_options
+
+
+@program
+@runs_options
+@out_file("--verdicts", "One row a model, seed, attack, diagnostic and epsilon (.csv).")
+@out_file("--text", "The verdicts as text, with what each diagnostic means (.md).")
+def main(verdicts, text, **runs):
+    """Judge every attack on every model by its records and probes: pass, warning or fail, with the numbers."""
+    from robustness.files import whole_file
+    from robustness.records import write_records
+    from robustness.study_records import StudyRecords
+    from robustness.verdicts import markdown
+    from robustness.verdicts import verdicts as judge
+
+    table = judge(StudyRecords.of_options(**runs))
+    write_records(table, verdicts)
+    with whole_file(text) as temporary:
+        temporary.write_text(markdown(table), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Score a model on the adversarial images that were crafted on the other models of its dataset."""
+
+import click
+
+from robustness.cli import in_file, out_file, program, seed_option, threads_option
+
+
+@program
+@in_file("--model", "The scored network (.keras).")
+@in_file("--images", "The images that the sets were crafted from (.npz).")
+@in_file("--info", "dataset.json of the dataset.")
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    required=True,
+    nargs=3,
+    metavar="MODEL ATTACK EPSILON",
+    help="A set that was crafted on another model; once for each set.",
+)
+@click.option(
+    "--models-folder",
+    required=True,
+    type=click.Path(exists=True, file_okay=False),
+    help="Holds the other models as MODEL/seedSEED/model.keras.",
+)
+@click.option(
+    "--adversarial-folder",
+    required=True,
+    type=click.Path(exists=True, file_okay=False),
+    help="Holds the sets as MODEL/seedSEED/ATTACK/epsEPSILON.npz.",
+)
+@seed_option("Seed of the other models and sets.")
+@threads_option()
+@out_file("--records", "One row an image and set: source, attack, epsilon, norm, index, label, prediction (.csv).")
+def main(model, images, info, sources, models_folder, adversarial_folder, seed, threads, records):
+    """Score a model on the adversarial images that were crafted on the other models of its dataset (transfer).
+
+    Each set is checked against its sources first: an image outside the epsilon ball or the pixel range is an error.
+    """
+    import functools
+    from pathlib import Path
+
+    import pandas as pd
+
+    from robustness.attack_settings import AdversarialSet
+    from robustness.datasets import DatasetInfo, Images
+    from robustness.evaluation import check_adversarial_set
+    from robustness.files import sha256_of
+    from robustness.records import write_records
+
+    data, clean = DatasetInfo.load(info), Images.load(images)
+    digest = functools.cache(sha256_of)
+    sets = []
+    for name, attack, epsilon in sources:
+        crafted = AdversarialSet.load(Path(adversarial_folder) / name / f"seed{seed}" / attack / f"eps{epsilon}.npz")
+        digest_of_source = digest(Path(models_folder) / name / f"seed{seed}" / "model.keras")
+        check_adversarial_set(crafted, clean, data.pixel_range, digest_of_source)
+        sets.append((name, crafted))
+
+    from robustness import devices
+    from robustness.model_files import load_network, predict_logits
+
+    devices.prepare(threads, seed=0)
+    network = load_network(model, data.shape, len(data.classes))
+    tables = [
+        pd.DataFrame(
+            {
+                "source": name,
+                "attack": crafted.attack["name"],
+                "epsilon": crafted.attack["epsilon"],
+                "norm": crafted.attack["norm"],
+                "index": crafted.indices,
+                "label": crafted.labels,
+                "prediction": predict_logits(network, crafted.images).argmax(axis=1),
+            }
+        )
+        for name, crafted in sets
+    ]
+    write_records(pd.concat(tables), records)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Which images survive every attack, per epsilon: checked examples of the cascade and the records of single attacks."""
+
+from robustness.cli import in_file, out_file, program, records_options, threads_option
+
+
+@program
+@in_file("--model", "The attacked network (.keras).")
+@in_file("--metadata", "The network's metadata (.json).")
+@in_file("--images", "The images that the examples were crafted from (.npz).")
+@in_file("--worst-case", "The examples that the cascade found (.npz of craft_worst_case).")
+@in_file("--info", "dataset.json of the dataset.")
+@records_options
+@in_file("--transfer", "Records of evaluate_transfer.", required=False)
+@threads_option()
+@out_file("--records", "One row an image and epsilon: index, label, epsilon, survived, broken_by (.csv).")
+@out_file("--summary", "Counts, accuracy with its 95 % interval and what broke the images, per epsilon (.json).")
+def main(model, metadata, images, worst_case, info, evaluation_folder, recorded, transfer, threads, records, summary):
+    """Tell which images survive every attack, per epsilon: those that no example of this or a smaller epsilon fools.
+
+    The cascade's examples are checked and scored anew: one outside its epsilon or the pixel range is an error.
+    """
+    from pathlib import Path
+
+    import pandas as pd
+
+    from robustness.datasets import DatasetInfo, Images
+    from robustness.evaluation import check_worst_case
+    from robustness.files import read_json, sha256_of, write_json
+    from robustness.intervals import wilson_interval
+    from robustness.records import read_records, write_records
+    from robustness.worst_case_records import WorstCaseSet, first_falls, read_attacks
+    from robustness.worst_case_records import worst_case as survival
+
+    data, clean, crafted = DatasetInfo.load(info), Images.load(images), WorstCaseSet.load(worst_case)
+    check_worst_case(crafted, clean, data.pixel_range, sha256_of(model))
+
+    from robustness import devices
+    from robustness.model_files import load_network, predict_logits
+
+    devices.prepare(threads, seed=0)
+    network = load_network(model, data.shape, len(data.classes))
+    examples = pd.DataFrame({"index": crafted.indices, "epsilon": crafted.epsilons, "attack": crafted.attacks})
+    examples["label"] = pd.Series(clean.labels, clean.indices).reindex(crafted.indices).to_numpy()
+    examples["prediction"] = predict_logits(network, crafted.images).argmax(axis=1) if len(examples) else 0
+    tables = [read_attacks(evaluation_folder, [(name, texts.split(",")) for name, texts in recorded]), examples]
+    if transfer:
+        moved = read_records(transfer)
+        moved = moved[moved["norm"] == crafted.note["norm"]]
+        tables.insert(1, moved.assign(attack="transfer from " + moved["source"] + ": " + moved["attack"]))
+    unattacked = read_records(Path(evaluation_folder) / "clean.csv").set_index("index").loc[clean.indices].reset_index()
+    table = survival(first_falls(unattacked, *tables), crafted.note["epsilons"])
+
+    trained = read_json(metadata)
+    content = {key: trained[key] for key in ("model", "dataset", "architecture", "defence", "seed")}
+    content |= {key: crafted.note[key] for key in ("norm", "epsilon_unit", "attacks")}
+    content["epsilons"] = {}
+    for epsilon, rows in table.groupby("epsilon", sort=False):
+        n, survivors = len(rows), int(rows["survived"].sum())
+        low, high = wilson_interval(survivors, n)
+        found = rows.loc[~rows["survived"], "broken_by"].value_counts().sort_index().to_dict()
+        numbers = {"n": n, "correct": survivors, "accuracy": survivors / n, "ci_low": low, "ci_high": high}
+        content["epsilons"][epsilon] = numbers | {"broken_by": found}
+    write_records(table, records)
+    write_json(summary, content)
+
+
+if __name__ == "__main__":
+    main()

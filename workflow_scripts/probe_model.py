@@ -1,0 +1,104 @@
+"""Probe a model for signs that attacks on it fail for reasons of their own: what diagnose_attacks judges by."""
+
+import click
+
+from robustness.cli import (
+    batch_size_option,
+    in_file,
+    out_file,
+    program,
+    records_options,
+    seed_option,
+    threads_option,
+    unit_option,
+)
+
+
+@program
+@in_file("--model", "The probed network (.keras).")
+@in_file("--images", "The images that are attacked (.npz of select_evaluation_subset).")
+@in_file("--info", "dataset.json of the dataset.")
+@records_options
+@click.option(
+    "--attack",
+    "attacks",
+    multiple=True,
+    nargs=2,
+    metavar="NAME SETTINGS",
+    help="A recorded attack and its settings as a JSON object.",
+)
+@click.option(
+    "--worst-case",
+    "cascade",
+    multiple=True,
+    nargs=2,
+    metavar="NAME SETTINGS",
+    help="An attack of the worst case's cascade and its settings as a JSON object.",
+)
+@unit_option()
+@click.option("--n", type=click.IntRange(min=1), required=True, help="Images that are probed: the first of --images.")
+@click.option("--queries", type=click.IntRange(min=1), required=True, help="Queries of the gradient-free probe.")
+@click.option(
+    "--huge-epsilon",
+    type=click.FloatRange(0, 1, min_open=True),
+    required=True,
+    help="The epsilon that must break any model, as a share of the pixel range (norm 2: in every pixel).",
+)
+@batch_size_option()
+@seed_option("Seed of random starts.")
+@threads_option()
+@out_file("--records", "One row an image and probe: probe, attack, norm, epsilon, index, label, prediction (.csv).")
+@out_file("--summary", "For each attack, how many images have a zero gradient of the loss that it climbs (.json).")
+def main(
+    model,
+    images,
+    info,
+    evaluation_folder,
+    recorded,
+    attacks,
+    cascade,
+    epsilon_unit,
+    n,
+    queries,
+    huge_epsilon,
+    batch_size,
+    seed,
+    threads,
+    records,
+    summary,
+):
+    """Probe a model for signs that attacks on it fail for reasons of their own.
+
+    At every epsilon: random noise, one step, a gradient-free search; for every iterative attack twice its iterations on
+    the images that it left standing; for every attack a huge epsilon; zero gradients of the loss that it climbs.
+    """
+    import numpy as np
+
+    from robustness.attack_settings import pixel_scale, settings_from_json
+    from robustness.datasets import DatasetInfo, Images
+    from robustness.files import write_json
+    from robustness.records import write_records
+    from robustness.worst_case_records import read_attacks
+
+    attacks = {name: settings_from_json(name, text) for name, text in attacks}
+    cascade = {name: settings_from_json(name, text) for name, text in cascade}
+    data, clean = DatasetInfo.load(info), Images.load(images)
+    results = read_attacks(evaluation_folder, [(name, texts.split(",")) for name, texts in recorded])
+
+    from robustness import devices
+    from robustness.datasets import to_pixels
+    from robustness.model_files import load_network
+    from robustness.probes import Probes, zero_gradients
+    from robustness.worst_case import Target
+
+    devices.prepare(threads, seed)
+    network = load_network(model, data.shape, len(data.classes))
+    target = Target(network, data.pixel_range, pixel_scale(epsilon_unit, data.pixel_range), seed, batch_size)
+    probes = Probes(target, clean.take(np.arange(min(n, len(clean)))), data.pixel_range)
+    write_records(probes.run(attacks, cascade, results, queries, huge_epsilon), records)
+    zero = zero_gradients(network, to_pixels(clean.images, data.pixel_range), clean.labels, attacks | cascade)
+    write_json(summary, {"n": len(clean), "zero_gradients": zero})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""The losses that attacks climb, each a function (labels (n,), logits (n, classes)) -> (n,) that grows with the error.
+
+Cross-entropy is what the published studies climb. Its float32 gradient vanishes once the logits lie some 90 apart,
+which training at a high temperature brings about; the other losses do not depend on the logits' scale.
+"""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from robustness.attack_settings import AttackSettings
+from robustness.errors import UserError
+
+HEALTHY_RANGE = 10.0  # largest minus smallest logit at which no share of a softmax is lost in float32
+
+
+def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Cross-entropy of the softmax, nats."""
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+
+
+def scaled_cross_entropy(scale: float | None) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Cross-entropy of logits / scale (Carlini and Wagner 2016, arXiv 1607.04311, section 4, of distilled networks).
+
+    scale: the temperature that the network was trained at; None takes, for each image, what brings the range of its
+    logits down to 10 (and 1 where it is smaller). That scale is held constant in the gradient.
+    """
+
+    def loss(labels, logits):
+        if scale is not None:
+            return cross_entropy(labels, logits / scale)
+        spread = tf.reduce_max(logits, 1, keepdims=True) - tf.reduce_min(logits, 1, keepdims=True)
+        return cross_entropy(labels, logits / tf.stop_gradient(tf.maximum(1.0, spread / HEALTHY_RANGE)))
+
+    return loss
+
+
+def margin(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Largest wrong logit minus the true one, positive where the image is misclassified (Carlini and Wagner 2017, f6)."""
+    true = tf.one_hot(labels, logits.shape[1], on_value=True, off_value=False)
+    wrong = tf.reduce_max(tf.where(true, -float("inf"), logits), 1)
+    return wrong - tf.gather(logits, labels, batch_dims=1)
+
+
+def difference_of_logits_ratio(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """The margin over the distance of the largest from the third largest logit (DLR; Croce and Hein 2020, equation 6).
+
+    Raises UserError for fewer than three classes, which have no third.
+    """
+    if logits.shape[1] < 3:
+        raise UserError("the loss dlr needs three classes or more: choose the loss margin.")
+    largest = tf.math.top_k(logits, 3).values
+    return margin(labels, logits) / (largest[:, 0] - largest[:, 2] + 1e-12)
+
+
+def loss_of(settings: AttackSettings) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """The loss that an attack climbs."""
+    if settings.loss == "scaled_cross_entropy":
+        return scaled_cross_entropy(settings.logit_scale)
+    return {"cross_entropy": cross_entropy, "margin": margin, "dlr": difference_of_logits_ratio}[settings.loss]

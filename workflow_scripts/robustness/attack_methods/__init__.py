@@ -1,0 +1,6 @@
+"""The attacks, one file each: the file's name is the attack's method in the config.
+
+Each has a function `attack(context, images, labels)`, from one batch of pixels (n, h, w, c) float32 within
+context.clip, and the labels (n,) int64 (of a targeted attack: the targets), to adversarial pixels of the same shape,
+within context.epsilon of the images in context's norm. NumPy arrays or TensorFlow tensors, in and out.
+"""

@@ -1,0 +1,15 @@
+"""Momentum iterative method (Dong et al. 2018, arXiv 1710.06081, algorithm 1), from cleverhans."""
+
+from cleverhans.tf2.attacks.momentum_iterative_method import momentum_iterative_method
+
+
+def attack(context, images, labels):
+    """Steps along the gathered gradient, which cleverhans norms before it gathers it; the loss is cross-entropy."""
+    return momentum_iterative_method(
+        context.logits_of,
+        images,
+        *context.steps,
+        y=labels,
+        decay_factor=context.settings.momentum,
+        **context.common,
+    )

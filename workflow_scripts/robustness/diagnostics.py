@@ -1,0 +1,254 @@
+"""Signs that a robust accuracy says more about the attack than about the model, each with a verdict from the records.
+
+Every diagnostic is a function (evidence) -> findings, one a epsilon or one for all; RAISED_IF and MEANS tell it in words.
+Of two attacks on the same images the one that breaks more is told by an exact one-sided McNemar test.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from robustness.attack_settings import ITERATING, AttackSettings, reaches_epsilon
+from robustness.comparisons import mcnemar_p
+from robustness.intervals import wilson_interval
+
+PASS, WARNING, FAIL = "pass", "warning", "fail"
+ORDER = (PASS, WARNING, FAIL)
+MARKS = {PASS: "", WARNING: "*", FAIL: "†"}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known about one attack (or the worst case) on one model and seed.
+
+    survivals: {epsilon: (n,) bool by image index}, as the records say. settings: None for the worst case. probes: of the
+    probed images. transfer: {(source, epsilon): (n,) bool}, the same attack crafted on other models. zero_gradients:
+    share of images, None where no gradient is followed. n_classes: of the dataset.
+    """
+
+    survivals: dict[str, pd.Series]
+    settings: AttackSettings | None
+    probes: pd.DataFrame
+    transfer: dict[tuple[str, str], pd.Series]
+    zero_gradients: float | None
+    n_images: int
+    n_classes: int
+
+    def probe(self, name: str, attack: str | None, epsilon: str | None = None) -> pd.DataFrame:
+        """Rows of a probe; attack None for one that concerns all attacks, epsilon None for the only one."""
+        rows = self.probes[(self.probes["probe"] == name) & (self.probes["attack"] == (attack or ""))]
+        return rows if epsilon is None else rows[rows["epsilon"] == epsilon]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A verdict at one epsilon ('' for all): value is what was seen, reference what it is held against."""
+
+    epsilon: str
+    verdict: str
+    value: float
+    reference: float
+    n: int
+    p: float | None
+    says: str
+
+
+DIAGNOSTICS: dict[str, Callable[[str, Evidence], Iterator[Finding]]] = {}
+RAISED_IF: dict[str, str] = {}
+MEANS: dict[str, str] = {}
+
+
+def diagnostic(raised_if: str, means: str) -> Callable:
+    """Register a diagnostic under its function's name."""
+
+    def register(function: Callable) -> Callable:
+        DIAGNOSTICS[function.__name__] = function
+        RAISED_IF[function.__name__], MEANS[function.__name__] = raised_if, means
+        return function
+
+    return register
+
+
+def worst(verdicts) -> str:
+    """The worst of some verdicts; pass where there is none."""
+    return max(verdicts, key=ORDER.index, default=PASS)
+
+
+def _survived(rows: pd.DataFrame) -> pd.Series:
+    return (rows["prediction"] == rows["label"]).set_axis(rows["index"])
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _compared(attacked: pd.Series, reference: pd.Series, epsilon: str, what: str) -> Finding | None:
+    """A finding on an attack and a reference that should not break more; both (n,) bool by index, on shared images.
+
+    Warning where the reference breaks more by at least 1 point at p < 0.05, fail by at least 5 points at p < 0.001.
+    """
+    attacked, reference = attacked.align(reference, join="inner")
+    n = len(attacked)
+    if n == 0:
+        return None
+    p = mcnemar_p(int((attacked & ~reference).sum()), int((reference & ~attacked).sum()), "greater")
+    value, other = float(attacked.mean()), float(reference.mean())
+    verdict = PASS
+    if p < 0.05 and value - other >= 0.01:
+        verdict = FAIL if p < 0.001 and value - other >= 0.05 else WARNING
+    says = f"this attack leaves {_percent(value)} of {n} images, {what} {_percent(other)}"
+    return Finding(epsilon, verdict, value, other, n, p, says)
+
+
+@diagnostic(
+    "the gradient of the loss that the attack climbs is exactly zero, in float32, for more than 1 % of the images (fail: "
+    "more than 10 %)",
+    "the attack does not know where to go on them and leaves them as they are: their survival is no robustness",
+)
+def zero_gradients(name: str, evidence: Evidence) -> Iterator[Finding]:
+    """Gradient masking in its plainest form (Athalye et al. 2018, arXiv 1802.00420)."""
+    share = evidence.zero_gradients
+    if share is not None:
+        verdict = FAIL if share > 0.1 else WARNING if share > 0.01 else PASS
+        says = f"{_percent(share)} of {evidence.n_images} images have no gradient"
+        yield Finding("", verdict, share, 0.01, evidence.n_images, None, says)
+
+
+@diagnostic(
+    "one step of the same loss breaks more of the probed images than the attack's many",
+    "iterating makes the attack worse, so the gradients mislead it: they are masked",
+)
+def weaker_than_one_step(name: str, evidence: Evidence) -> Iterator[Finding]:
+    """Athalye et al. 2018, section 3.1: one-step attacks perform better than iterative attacks."""
+    for epsilon, attacked in evidence.survivals.items():
+        rows = evidence.probe("one_step", name, epsilon)
+        if len(rows) and (found := _compared(attacked, _survived(rows), epsilon, "one step")):
+            yield found
+
+
+@diagnostic(
+    "a search that asks the model for nothing but its logits breaks more of the probed images",
+    "the gradient leads the attack astray, or the attack is too weak: a stronger one exists and needs no gradient",
+)
+def weaker_than_gradient_free(name: str, evidence: Evidence) -> Iterator[Finding]:
+    """Athalye et al. 2018, section 3.1: black-box attacks are better than white-box attacks."""
+    for epsilon, attacked in evidence.survivals.items():
+        rows = evidence.probe("gradient_free", None, epsilon)
+        if len(rows) and (found := _compared(attacked, _survived(rows), epsilon, "a gradient-free search")):
+            yield found
+
+
+@diagnostic(
+    "the same attack breaks more images when it is crafted on another model of the study and merely shown to this one",
+    "the model's own gradient is worth less than a stranger's: it is masked",
+)
+def weaker_than_transfer(name: str, evidence: Evidence) -> Iterator[Finding]:
+    """Papernot et al. 2017 (arXiv 1602.02697): masked gradients do not stop transferred examples."""
+    for epsilon, attacked in evidence.survivals.items():
+        found = [
+            _compared(attacked, moved, epsilon, f"the same from {source}")
+            for (source, at), moved in evidence.transfer.items()
+            if at == epsilon
+        ]
+        found = [finding for finding in found if finding]
+        if found:
+            yield max(found, key=lambda finding: (ORDER.index(finding.verdict), -finding.reference))
+
+
+@diagnostic(
+    "random noise of the same size breaks more of the probed images than the attack",
+    "the attack does less than nothing: what it reports is not the model's robustness",
+)
+def weaker_than_noise(name: str, evidence: Evidence) -> Iterator[Finding]:
+    """Carlini et al. 2019 (arXiv 1902.06705), section 4: any attack should beat random noise."""
+    for epsilon, attacked in evidence.survivals.items():
+        rows = evidence.probe("noise", None, epsilon)
+        if len(rows) and (found := _compared(attacked, _survived(rows), epsilon, "random noise")):
+            yield found
+
+
+@diagnostic(
+    "more images survive at an epsilon than at a smaller one",
+    "the larger ball holds all of the smaller, so the attack overshoots: it is too weak at this epsilon",
+)
+def rises_with_epsilon(name: str, evidence: Evidence) -> Iterator[Finding]:
+    """Carlini et al. 2019, section 4: accuracy falls monotonically with the distortion."""
+    rising = sorted(evidence.survivals, key=float)
+    for place, epsilon in enumerate(rising[1:], start=1):
+        smaller = min(rising[:place], key=lambda text: evidence.survivals[text].mean())
+        found = _compared(evidence.survivals[epsilon], evidence.survivals[smaller], epsilon, f"at epsilon {smaller}")
+        if found:
+            yield found
+
+
+@diagnostic(
+    "more of the probed images than guessing would get right survive an epsilon at which every image can become the same "
+    "grey (fail: the whole 95 % interval lies above guessing)",
+    "no classifier can withstand that, so the attack does not find what is there",
+)
+def survives_huge_epsilon(name: str, evidence: Evidence) -> Iterator[Finding]:
+    """Athalye et al. 2018, section 3.1: unbounded attacks must reach 100 % success."""
+    rows = evidence.probe("huge_epsilon", name)
+    if len(rows):
+        alive = _survived(rows)
+        guessing = 1 / evidence.n_classes
+        low, _ = wilson_interval(int(alive.sum()), len(alive))
+        verdict = FAIL if low > guessing else WARNING if alive.mean() > guessing else PASS
+        share, epsilon = float(alive.mean()), rows["epsilon"].iloc[0]
+        says = f"{_percent(share)} of {len(alive)} images survive epsilon {epsilon}, guessing gets {_percent(guessing)}"
+        yield Finding("", verdict, share, guessing, len(alive), None, says)
+
+
+@diagnostic(
+    "twice the iterations break more than 2 % of the probed images besides (fail: more than 10 %)",
+    "the attack was stopped before it was done: the accuracy is that of its number of iterations",
+)
+def gains_from_iterations(name: str, evidence: Evidence) -> Iterator[Finding]:
+    """Carlini et al. 2019, section 4: verify that attacks have converged."""
+    if evidence.settings is None or evidence.settings.method not in ITERATING:
+        return
+    probed = evidence.probes.loc[evidence.probes["probe"] == "noise", "index"].unique()
+    for epsilon in evidence.survivals:
+        rows = evidence.probe("twice_the_iterations", name, epsilon)
+        broken = int((~_survived(rows)).sum()) if len(rows) else 0
+        if len(probed):
+            share = broken / len(probed)
+            verdict = FAIL if share > 0.1 else WARNING if share > 0.02 else PASS
+            says = f"twice the iterations break {broken} more of {len(probed)} images"
+            yield Finding(epsilon, verdict, share, 0.02, len(probed), None, says)
+
+
+@diagnostic(
+    "step x iterations is less than epsilon",
+    "no pixel can move by epsilon, so that beyond the budget the attack is measured, not the model",
+)
+def step_budget_below_epsilon(name: str, evidence: Evidence) -> Iterator[Finding]:
+    """Listing 4.4 of the thesis: 40 steps of 0.01 at epsilons up to 0.8."""
+    settings = evidence.settings
+    if settings is None or not settings.stepping:
+        return
+    for epsilon in evidence.survivals:
+        step = settings.step if settings.step is not None else settings.relative_step * float(epsilon)
+        budget = step * settings.iterations
+        verdict = PASS if reaches_epsilon(settings, epsilon) else FAIL
+        says = f"step x iterations is {budget:g}, epsilon {epsilon}"
+        yield Finding(epsilon, verdict, budget, float(epsilon), evidence.n_images, None, says)
+
+
+UNTARGETED_ONLY = tuple(name for name in DIAGNOSTICS if name not in ("zero_gradients", "step_budget_below_epsilon"))
+
+
+def diagnose(name: str, evidence: Evidence) -> pd.DataFrame:
+    """All findings on one attack: diagnostic, epsilon, verdict, value, reference, n, p, says.
+
+    A targeted attack is not meant to find any error, so that only its gradient and its budget are judged.
+    """
+    targeted = evidence.settings is not None and evidence.settings.targeted
+    rows = [
+        {"diagnostic": key, **vars(finding)}
+        for key, function in DIAGNOSTICS.items()
+        if not (targeted and key in UNTARGETED_ONLY)
+        for finding in function(name, evidence)
+    ]
+    return pd.DataFrame(rows, columns=["diagnostic", *Finding.__dataclass_fields__])

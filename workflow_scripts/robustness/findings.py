@@ -1,0 +1,220 @@
+"""What each defence was worth: paired comparisons with its baseline, and the page that tells them in sentences."""
+
+import pandas as pd
+
+from robustness.comparisons import holm, images_needed, mcnemar_p, paired_difference
+from robustness.diagnostics import MARKS, worst
+from robustness.intervals import wilson_interval
+from robustness.study_records import WORST_CASE, StudyRecords, survived
+from robustness.verdicts import verdict_of
+
+CLEAN = "clean"
+COLUMNS = [
+    *("dataset", "model", "defence", "baseline", "seed", "attack", "norm", "epsilon", "n"),
+    *("accuracy_baseline", "accuracy", "only_baseline", "only_model", "difference", "low", "high"),
+    *("p", "p_holm", "verdict", "images_needed"),
+]
+CLAIM = ["model", "baseline", "attack", "norm", "epsilon"]  # what is tested as one, over all seeds
+LEVEL = 0.05
+
+
+def comparisons(study: StudyRecords, verdicts: pd.DataFrame, pairs: list[tuple[str, str]], difference: float):
+    """One row a (model, baseline, seed, attack, epsilon), clean accuracy as attack 'clean' at epsilon 0; a DataFrame.
+
+    pairs: (defended model, baseline). difference: for which images_needed is told. p: exact McNemar, two-sided. p_holm:
+    of the claim, the largest p of its seeds (all of them have to agree), corrected by Holm for the number of claims.
+    verdict: the worse one of the two models' robust accuracies.
+    """
+    rows = []
+    for model, baseline in pairs:
+        for seed in study.seeds:
+            for attack, norm, epsilon, first, second in _paired(study, model, baseline, seed):
+                n = len(first)
+                only_model, only_baseline = int((first & ~second).sum()), int((second & ~first).sum())
+                delta, low, high = paired_difference(only_model, only_baseline, n)
+                both = [verdict_of(verdicts, name, seed, attack, norm, epsilon) for name in (model, baseline)]
+                described = study.clean_summary(model, seed)
+                rows.append(
+                    {
+                        **{key: described[key] for key in ("dataset", "defence")},
+                        **{"model": model, "baseline": baseline, "seed": seed, "attack": attack, "norm": norm},
+                        **{"epsilon": epsilon, "n": n, "accuracy_baseline": second.mean(), "accuracy": first.mean()},
+                        **{"only_baseline": only_baseline, "only_model": only_model},
+                        **{"difference": delta, "low": low, "high": high},
+                        "p": mcnemar_p(only_model, only_baseline),
+                        "verdict": worst(both),
+                        "images_needed": images_needed(difference, (only_model + only_baseline) / n),
+                    }
+                )
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    if len(table):
+        claims = table.groupby(CLAIM, sort=False)["p"].max()
+        corrected = pd.Series(holm(claims.tolist()), claims.index)
+        table["p_holm"] = corrected.loc[pd.MultiIndex.from_frame(table[CLAIM])].to_numpy()
+    return table
+
+
+def _paired(study: StudyRecords, model: str, baseline: str, seed: int):
+    """(attack, norm, epsilon, survivals of the model, of the baseline), both (n,) bool on the same images."""
+    first, second = (survived(study.clean(name, seed)) for name in (model, baseline))
+    yield CLEAN, "", "0", first, second.loc[first.index]
+    others = study.attacks_on(baseline)
+    for attack, epsilons in study.attacks_on(model).items():
+        settings = study.settings(model, seed, attack)
+        for epsilon in epsilons:
+            if attack in others and float(epsilon) > 0 and not settings.targeted:
+                first, second = (survived(study.records(name, seed, attack, epsilon)) for name in (model, baseline))
+                yield attack, settings.norm, epsilon, first, second.loc[first.index]
+    for norm in study.norms.get(model, []):
+        if norm in study.norms.get(baseline, []):
+            first, second = (study.worst_case(name, seed, norm) for name in (model, baseline))
+            for epsilon in first.columns:
+                if epsilon in second.columns:
+                    yield WORST_CASE, norm, epsilon, first[epsilon], second.loc[first.index, epsilon]
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+
+
+def _accuracy(rows: pd.DataFrame, column: str) -> str:
+    """An accuracy in words: of one seed with its interval, of several the mean with the least and greatest."""
+    values, n = rows[column], rows["n"].iloc[0]
+    if len(rows) == 1:
+        low, high = wilson_interval(round(values.iloc[0] * n), n)
+        return f"{100 * values.iloc[0]:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+    return f"{100 * values.mean():.1f} % ({100 * values.min():.1f} to {100 * values.max():.1f} over {len(rows)} seeds)"
+
+
+def _difference(rows: pd.DataFrame) -> str:
+    """A difference in points with its 95 % interval; of several seeds the mean, and from the lowest to the highest bound."""
+    return (
+        f"{100 * rows['difference'].mean():+.1f} points [{100 * rows['low'].min():+.1f}, {100 * rows['high'].max():+.1f}], "
+        f"{_p(rows['p_holm'].iloc[0])}"
+    )
+
+
+def _change(rows: pd.DataFrame) -> str:
+    before, after = _accuracy(rows, "accuracy_baseline"), _accuracy(rows, "accuracy")
+    mark = MARKS[worst(rows["verdict"])]
+    return f"from {before} to {after}{' ' + mark if mark else ''} ({_difference(rows)})"
+
+
+def _gains(rows: pd.DataFrame) -> int:
+    """1 where the accuracy rose for sure, -1 where it fell for sure, else 0."""
+    if rows["p_holm"].iloc[0] >= LEVEL or rows["difference"].min() * rows["difference"].max() < 0:
+        return 0
+    return 1 if rows["difference"].mean() > 0 else -1
+
+
+def _masking(attacked: pd.DataFrame, together: pd.DataFrame) -> str:
+    """What the worst case leaves of a gain, as a sentence."""
+    gain, left = attacked["difference"].mean(), together["difference"].mean()
+    if _gains(attacked) < 1:
+        return "There is no gain to explain."
+    lost = gain - left
+    share = 100 * lost / gain
+    told = f"Of the gain of {100 * gain:.1f} points {100 * left:.1f} are left"
+    if share > 90:
+        return f"{told}: it is masking."
+    if share > 50:
+        return f"{told}: it is mostly masking ({share:.0f} %)."
+    if share > 10:
+        return f"{told}: {share:.0f} % of it is masking or owed to a weak attack."
+    return f"{told}: it is no masking."
+
+
+def _status(together: pd.DataFrame) -> str:
+    """Whether the claim that a defence raises robust accuracy stands at one epsilon, by the worst case."""
+    verdict, gain = worst(together["verdict"]), _gains(together)
+    if verdict == "fail":
+        return "is not decided (the worst case itself fails its diagnosis)"
+    if gain == 1:
+        return "stands"
+    if gain == -1:
+        return "does not stand (robust accuracy fell)"
+    return "does not stand on these images (no gain is to be told from chance)"
+
+
+def _middle(epsilons: list[str]) -> str:
+    rising = sorted(epsilons, key=float)
+    return rising[len(rising) // 2]
+
+
+def _chosen(rows: pd.DataFrame, epsilon: str | None) -> str:
+    """The epsilon of the sentences: the configured one if the attack has it, else its middle one."""
+    texts = list(dict.fromkeys(rows["epsilon"]))
+    wanted = [text for text in texts if epsilon is not None and float(text) == float(epsilon)]
+    return wanted[0] if wanted else _middle(texts)
+
+
+def _table(rows: pd.DataFrame) -> str:
+    """All comparisons of one model, one row an attack and epsilon."""
+    lines = []
+    for (attack, norm, epsilon), part in rows.groupby(["attack", "norm", "epsilon"], sort=False):
+        several = f"norm {norm}" if attack == WORST_CASE and rows["norm"].nunique() > 2 else ""
+        name = f"{'worst case' if attack == WORST_CASE else attack} {several}".strip()
+        mark = MARKS[worst(part["verdict"])]
+        lines.append(
+            {
+                "attack": name,
+                "epsilon": epsilon,
+                part["baseline"].iloc[0]: _accuracy(part, "accuracy_baseline"),
+                part["model"].iloc[0]: f"{_accuracy(part, 'accuracy')} {mark}".strip(),
+                "difference": _difference(part),
+                "images needed": part["images_needed"].max(),
+            }
+        )
+    return pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True)
+
+
+def page(
+    table: pd.DataFrame, claims: dict[str, tuple[str, str]], epsilon: str | None, difference: float, seeds: list[int]
+) -> str:
+    """findings.md. table: of `comparisons`. claims: {model: (text, source)} as published. epsilon: of the sentences."""
+    text = "# What each defence was worth\n\n"
+    if not len(table):
+        return text + "No model of this study has a defence and a baseline to be measured against.\n"
+    named = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
+    text += (
+        f"Every number is measured ({named}). An accuracy has its 95 % Wilson interval, or with several seeds the least and "
+        "greatest; a difference that of Agresti and Min for pairs. p is McNemar's exact test on the same images, the largest "
+        f"of all seeds, corrected by Holm for the {len(table.groupby(CLAIM))} comparisons of this page. "
+        "Attacks that see through masking are the worst case: an image counts as robust only if it survives every attack of "
+        "the study, every set that was crafted on another model, and a cascade of attacks that do not depend on the size of "
+        f"the logits or on any gradient. {MARKS['fail']} marks a number that fails its diagnosis, {MARKS['warning']} one that is "
+        "warned of (verdicts.md).\n"
+    )
+    for (model, baseline), rows in table.groupby(["model", "baseline"], sort=False):
+        defence = rows["defence"].iloc[0].replace("_", " ")
+        text += f"\n## {model} ({defence}) against {baseline}\n\n"
+        text += f"Clean accuracy went {_change(rows[rows['attack'] == CLEAN])}.\n"
+        attacked = rows[~rows["attack"].isin([CLEAN, WORST_CASE])]
+        for (attack, norm), part in attacked.groupby(["attack", "norm"], sort=False):
+            at = _chosen(part, epsilon)
+            here = part[part["epsilon"] == at]
+            together = rows[(rows["attack"] == WORST_CASE) & (rows["norm"] == norm) & (rows["epsilon"] == at)]
+            text += (
+                f"\n- Under {attack}, {defence} changed robust accuracy at epsilon {at} {_change(here)}; under attacks that see "
+                f"through masking, {_change(together)}. {_masking(here, together)}"
+            )
+        text += "\n"
+        if model in claims:
+            words, source = claims[model]
+            for norm, part in rows[rows["attack"] == WORST_CASE].groupby("norm", sort=False):
+                at = _chosen(part, epsilon)
+                told = {eps: _status(here) for eps, here in part.groupby("epsilon", sort=False)}
+                others = "; ".join(f"at {eps} it {status}" for eps, status in told.items() if eps != at)
+                text += (
+                    f'\nPublished claim: "{words}" ({source}). At epsilon {at} (norm {norm}) it **{told[at]}**'
+                    f"{'; ' + others if others else ''}.\n"
+                )
+        text += f"\n{_table(rows)}\n"
+    text += (
+        f"\nImages needed: to see a difference of {100 * difference:g} points at the 5 % level with a chance of 80 %, before any "
+        "correction, if as many images as here are right under one model alone (Connor 1987).\n"
+    )
+    return text

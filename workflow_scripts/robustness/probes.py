@@ -1,0 +1,115 @@
+"""Probes: attacks on a few images that no table shows, run to see whether the study's attacks fail for reasons of their own.
+
+Each probe's meaning and the verdict it leads to stand in robustness/diagnostics.py.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from robustness.attack_losses import loss_of
+from robustness.attack_settings import ITERATING, AttackSettings
+from robustness.datasets import Images, to_pixels
+from robustness.gradients import has_zero_gradient
+from robustness.worst_case import Target, find_worst_case
+
+COLUMNS = ["probe", "attack", "norm", "epsilon", "index", "label", "prediction"]
+
+
+def zero_gradients(
+    network, images: np.ndarray, labels: np.ndarray, attacks: dict[str, AttackSettings]
+) -> dict[str, int]:
+    """For each attack that follows a gradient, of how many images that gradient is exactly zero; images: pixels."""
+    counted, found = {}, {}
+    for name, settings in attacks.items():
+        if climbed := settings.climbed_loss:
+            key = climbed, settings.logit_scale
+            if key not in counted:
+                loss = loss_of(replace(settings, loss=climbed))
+                counted[key] = int(has_zero_gradient(network, images, labels, loss).sum())
+            found[name] = counted[key]
+    return found
+
+
+class Probes:
+    """The probes of one network on a few images."""
+
+    def __init__(self, target: Target, clean: Images, pixel_range: tuple[float, float]):
+        self.target, self.clean = target, clean
+        self.images, self.labels = to_pixels(clean.images, pixel_range), clean.labels
+        self.rows: list[pd.DataFrame] = []
+
+    def run(
+        self,
+        attacks: dict[str, AttackSettings],
+        cascade: dict[str, AttackSettings],
+        results: pd.DataFrame,
+        queries: int,
+        huge_epsilon: float,
+    ) -> pd.DataFrame:
+        """One row an image and probe: probe, attack ('' where it concerns all), norm, epsilon, index, label, prediction.
+
+        attacks: of the study, with their `results` (records with attack and epsilon). cascade: of the worst case.
+        huge_epsilon: a share of the pixel range. Targeted attacks are not probed: they are not meant to find any error.
+        """
+        attacks = {name: settings for name, settings in attacks.items() if not settings.targeted}
+        texts = {name: list(dict.fromkeys(rows["epsilon"])) for name, rows in results.groupby("attack", sort=False)}
+        for norm in dict.fromkeys(settings.norm for settings in attacks.values()):
+            of_norm = {name: settings for name, settings in attacks.items() if settings.norm == norm}
+            epsilons = dict.fromkeys(text for name in of_norm for text in texts.get(name, []) if float(text) > 0)
+            for epsilon in epsilons:
+                self._probe("noise", "", AttackSettings("noise", norm=norm), epsilon)
+                self._probe("gradient_free", "", AttackSettings("square", norm=norm, queries=queries), epsilon)
+            huge = self._huge(huge_epsilon, norm)
+            for name, settings in of_norm.items():
+                self._probe("huge_epsilon", name, _reaching(settings, float(huge)), huge)
+                for epsilon in (text for text in texts.get(name, []) if float(text) > 0):
+                    if settings.method in ITERATING:
+                        one_step = AttackSettings(
+                            "fgsm", norm=norm, loss=settings.climbed_loss, logit_scale=settings.logit_scale
+                        )
+                        self._probe("one_step", name, one_step, epsilon)
+                        twice = replace(settings, iterations=2 * settings.iterations)
+                        standing = self._standing(results, name, epsilon)
+                        self._probe("twice_the_iterations", name, twice, epsilon, standing)
+            self._cascade(
+                {name: _reaching(replace(s, norm=norm), float(huge)) for name, s in cascade.items()}, norm, huge
+            )
+        return pd.concat(self.rows, ignore_index=True) if self.rows else pd.DataFrame(columns=COLUMNS)
+
+    def _huge(self, share: float, norm: str) -> str:
+        """The huge epsilon as text, in epsilon's unit: a share of the pixel range, in every pixel for norm 2."""
+        width = (self.target.clip[1] - self.target.clip[0]) / self.target.scale
+        return f"{share * width * (1 if norm == 'inf' else np.sqrt(self.images[0].size)):.6g}"
+
+    def _standing(self, results: pd.DataFrame, attack: str, epsilon: str) -> np.ndarray:
+        """Positions of the probed images that an attack left correctly classified."""
+        rows = results[(results["attack"] == attack) & (results["epsilon"] == epsilon)].set_index("index")
+        rows = rows.loc[self.clean.indices]
+        return np.flatnonzero(rows["prediction"] == rows["label"])
+
+    def _probe(self, probe: str, attack: str, settings: AttackSettings, epsilon: str, which=None) -> None:
+        which = np.arange(len(self.labels)) if which is None else which
+        if len(which):
+            crafted = self.target.craft(self.images[which], self.labels[which], settings, epsilon)
+            self._note(probe, attack, settings.norm, epsilon, which, self.target.predict(crafted))
+
+    def _cascade(self, cascade: dict[str, AttackSettings], norm: str, huge: str) -> None:
+        """All attacks of the worst case at the huge epsilon."""
+        falls_at = np.where(self.target.predict(self.images) != self.labels, 0, np.inf)
+        found, _, _ = find_worst_case(self.target, self.images, self.labels, falls_at, [huge], cascade)
+        self._note("huge_epsilon", "worst_case", norm, huge, np.arange(len(self.labels)), self.target.predict(found))
+
+    def _note(self, probe: str, attack: str, norm: str, epsilon: str, which: np.ndarray, predicted: np.ndarray) -> None:
+        columns = {"probe": probe, "attack": attack, "norm": norm, "epsilon": epsilon}
+        columns |= {"index": self.clean.indices[which], "label": self.labels[which], "prediction": predicted}
+        self.rows.append(pd.DataFrame(columns, columns=COLUMNS))
+
+
+def _reaching(settings: AttackSettings, epsilon: float) -> AttackSettings:
+    """The same attack with a step that can cross the ball of this epsilon, however few its iterations are."""
+    if not settings.stepping:
+        return settings
+    share = max(settings.relative_step or 0.0, min(1.0, 2.5 / settings.iterations))
+    return replace(settings, step=None, relative_step=share)

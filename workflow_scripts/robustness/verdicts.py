@@ -1,0 +1,101 @@
+"""The verdicts of a study: every diagnostic on every attack and worst case, as a table and as text."""
+
+import pandas as pd
+
+from robustness.diagnostics import MARKS, MEANS, ORDER, PASS, RAISED_IF, Evidence, diagnose, worst
+from robustness.study_records import WORST_CASE, StudyRecords, survived
+
+COLUMNS = [
+    *("dataset", "model", "seed", "attack", "norm", "epsilon", "diagnostic"),
+    *("verdict", "value", "reference", "n", "p", "says"),
+]
+
+
+def verdicts(study: StudyRecords) -> pd.DataFrame:
+    """One row a (model, seed, attack, diagnostic, epsilon); epsilon '' concerns all. COLUMNS; value as `says` tells."""
+    parts = []
+    for model in study.models:
+        for seed in study.seeds:
+            clean = study.clean_summary(model, seed)
+            for attack, norm, evidence in _evidence(study, model, seed, clean["n_classes"]):
+                found = diagnose(attack, evidence)
+                parts.append(found.assign(dataset=clean["dataset"], model=model, seed=seed, attack=attack, norm=norm))
+    parts = [part for part in parts if len(part)]
+    return pd.concat(parts, ignore_index=True)[COLUMNS] if parts else pd.DataFrame(columns=COLUMNS)
+
+
+def _evidence(study: StudyRecords, model: str, seed: int, n_classes: int):
+    """(attack, norm, evidence) of every attack on a model, then of its worst cases."""
+    attacks, norms = study.attacks_on(model), study.norms.get(model, [])
+    if not norms:
+        return
+    probes, told = study.probes(model, seed), study.probes_summary(model, seed)
+    zero, n = told["zero_gradients"], told["n"]
+    moved = study.transfer(model, seed)
+    for attack, epsilons in attacks.items():
+        settings = study.settings(model, seed, attack)
+        texts = [text for text in epsilons if float(text) > 0]
+        survivals = {text: survived(study.records(model, seed, attack, text)) for text in texts}
+        transfer = {}
+        if moved is not None:
+            rows = moved[moved["attack"] == attack]
+            transfer = {key: survived(part) for key, part in rows.groupby(["source", "epsilon"], sort=False)}
+        share = zero[attack] / n if attack in zero else None
+        of_norm = probes[probes["norm"] == settings.norm]
+        yield attack, settings.norm, Evidence(survivals, settings, of_norm, transfer, share, n, n_classes)
+    for norm in norms:
+        wide = study.worst_case(model, seed, norm)
+        survivals = {epsilon: wide[epsilon] for epsilon in wide.columns}
+        cascade = study.worst_case_summary(model, seed, norm)["attacks"]
+        mine = [name for name in attacks if study.settings(model, seed, name).norm == norm]
+        shares = [zero[name] / n for name in [*mine, *cascade] if name in zero]
+        of_norm = probes[probes["norm"] == norm]
+        yield WORST_CASE, norm, Evidence(survivals, None, of_norm, {}, min(shares, default=None), n, n_classes)
+
+
+def verdict_of(table: pd.DataFrame, model: str, seed: int, attack: str, norm: str, epsilon: str | None = None) -> str:
+    """The worst verdict on a robust accuracy: of all that concerns its epsilon, or of all epsilons if none is given."""
+    rows = table[(table["model"] == model) & (table["seed"] == seed)]
+    rows = rows[(rows["attack"] == attack) & (rows["norm"] == norm)]
+    if epsilon is not None:
+        rows = rows[rows["epsilon"].isin(["", epsilon])]
+    return worst(rows["verdict"])
+
+
+def reasons(table: pd.DataFrame, model: str, seed: int, attack: str, norm: str) -> list[str]:
+    """What was raised against an attack, worst first, one text a diagnostic."""
+    rows = table[(table["model"] == model) & (table["seed"] == seed) & (table["verdict"] != PASS)]
+    rows = rows[(rows["attack"] == attack) & (rows["norm"] == norm)]
+    rank = rows["verdict"].map(ORDER.index)
+    texts = []
+    for name, part in rows.assign(rank=rank).groupby("diagnostic", sort=False):
+        hardest = part.sort_values("rank", kind="stable", ascending=False).iloc[0]
+        where = f" at epsilon {hardest['epsilon']}" if hardest["epsilon"] else ""
+        text = f"{name} {MARKS[hardest['verdict']]} ({hardest['says']}{where})"
+        texts.append((-hardest["rank"], text))
+    return [text for _, text in sorted(texts, key=lambda pair: pair[0])]
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The verdicts as text: one row a model, seed and attack, then what every diagnostic means."""
+    rows = []
+    for (model, seed, attack, norm), _ in table.groupby(["model", "seed", "attack", "norm"], sort=False):
+        verdict = verdict_of(table, model, seed, attack, norm)
+        raised = "; ".join(reasons(table, model, seed, attack, norm))
+        rows.append(
+            {"model": model, "seed": seed, "attack": attack, "norm": norm, "verdict": verdict, "raised": raised}
+        )
+    judged = pd.DataFrame(rows, columns=["model", "seed", "attack", "norm", "verdict", "raised"])
+    meanings = pd.DataFrame(
+        {"diagnostic": RAISED_IF.keys(), "raised if": RAISED_IF.values(), "which means": MEANS.values()}
+    )
+    return (
+        "# Verdicts\n\nWhether the robust accuracy under an attack can be taken for the model's. "
+        f"{MARKS['fail']} marks fail, {MARKS['warning']} warning, in every table and figure; the numbers of all diagnostics "
+        "stand in verdicts.csv. worst_case is every attack together.\n\n"
+        f"{judged.to_markdown(index=False, disable_numparse=True)}\n\n"
+        "## What is looked at\n\n"
+        f"{meanings.to_markdown(index=False, disable_numparse=True)}\n\n"
+        "Of two attacks one breaks more: fail by 5 points or more at p < 0.001, warning by 1 point or more at p < 0.05, by "
+        "McNemar's exact one-sided test on the same images.\n"
+    )

@@ -1,0 +1,94 @@
+"""From single attacks to the smallest epsilon at which each image falls (no TensorFlow here)."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from robustness.errors import UserError
+from robustness.files import read_npz, write_npz
+from robustness.records import read_records
+
+
+@dataclass(frozen=True)
+class WorstCaseSet:
+    """The examples of one model that a cascade found, one an image: that of the smallest epsilon.
+
+    images: (k, h, w, c) float32. indices: (k,) int64, of the images they come from. epsilons, attacks: (k,) texts.
+    note: norm, epsilon_unit, epsilons, attacks with their settings, seed and model_sha256.
+    """
+
+    images: np.ndarray
+    indices: np.ndarray
+    epsilons: np.ndarray
+    attacks: np.ndarray
+    note: dict
+
+    def save(self, path: str | Path) -> None:
+        """Write the set; equal sets give equal bytes."""
+        arrays = {"images": self.images, "indices": self.indices, "epsilons": self.epsilons, "attacks": self.attacks}
+        write_npz(path, **arrays, note=np.array(json.dumps(self.note, sort_keys=True)))
+
+    @staticmethod
+    def load(path: str | Path) -> "WorstCaseSet":
+        """Read what save wrote; raises UserError for a broken or foreign file."""
+        *arrays, note = read_npz(path, "images", "indices", "epsilons", "attacks", "note")
+        try:
+            return WorstCaseSet(*arrays, json.loads(str(note)))
+        except json.JSONDecodeError as error:
+            raise UserError(
+                f"{path} does not say how it was crafted: remove it, so that it is crafted again."
+            ) from error
+
+
+def read_attacks(folder: str | Path, attacks: Iterable[tuple[str, Iterable[str]]]) -> pd.DataFrame:
+    """The records of several attacks on one model, with the columns attack and epsilon (text) added.
+
+    folder: evaluation/MODEL/seedSEED. attacks: names, each with the texts of its epsilons.
+    """
+    parts = [
+        read_records(Path(folder) / name / f"eps{epsilon}.csv").assign(attack=name, epsilon=epsilon)
+        for name, epsilons in attacks
+        for epsilon in epsilons
+    ]
+    columns = ["index", "label", "prediction", "attack", "epsilon"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def first_falls(clean: pd.DataFrame, *attacked: pd.DataFrame) -> pd.DataFrame:
+    """One row an image of `clean`, in its order: index, label, falls_at (epsilon, float), epsilon (its text), by.
+
+    An image falls at the smallest epsilon at which any attack makes the model misclassify it, at 0 if it needs none, and
+    never (infinity) if none does; of several attacks at that epsilon the first given counts as the one that did it.
+    clean: index, label, prediction. attacked: index, label, prediction, attack (or what did it, as by), epsilon.
+    """
+    wrong = clean[clean["prediction"] != clean["label"]]
+    falls = [wrong.assign(falls_at=0.0, epsilon="0", by="clean")]
+    for table in attacked:
+        if len(table):
+            fallen = table[table["prediction"] != table["label"]]
+            falls.append(fallen.assign(falls_at=fallen["epsilon"].astype(float), by=fallen["attack"]))
+    columns = ["index", "falls_at", "epsilon", "by"]
+    every = pd.concat([part[columns] for part in falls if len(part)] or [falls[0][columns]], ignore_index=True)
+    first = every.sort_values("falls_at", kind="stable").drop_duplicates("index")
+    found = clean[["index", "label"]].merge(first, on="index", how="left")
+    return found.fillna({"falls_at": float("inf"), "epsilon": "", "by": ""})
+
+
+def worst_case(falls: pd.DataFrame, epsilons: Iterable[str]) -> pd.DataFrame:
+    """One row an image and epsilon, epsilons rising: index, label, epsilon, survived, broken_by.
+
+    An image survives if no attack breaks it at this epsilon or a smaller one, whose ball lies within.
+    """
+    parts = []
+    for epsilon in sorted(epsilons, key=float):
+        survived = falls["falls_at"] > float(epsilon)
+        parts.append(
+            falls[["index", "label"]].assign(
+                epsilon=epsilon, survived=survived, broken_by=falls["by"].where(~survived, "")
+            )
+        )
+    return pd.concat(parts, ignore_index=True)

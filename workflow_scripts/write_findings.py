@@ -1,0 +1,46 @@
+"""Compare each defended model with its baseline and write the answer page: what each defence was worth."""
+
+import click
+
+from robustness.cli import in_file, out_file, program, runs_options
+
+
+@program
+@runs_options
+@click.option(
+    "--defence",
+    "defences",
+    multiple=True,
+    nargs=4,
+    metavar="MODEL BASELINE CLAIM SOURCE",
+    help="A defended model, what it is measured against, and a published claim with its source (both may be empty).",
+)
+@click.option("--epsilon", help="Epsilon of the sentences; left out, the middle one of each attack's.")
+@click.option(
+    "--difference",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.05,
+    help="Gain in accuracy (share) for which the number of images is told that it takes to see it.",
+)
+@in_file("--verdicts", "verdicts.csv of diagnose_attacks.")
+@out_file("--comparisons", "One row a model, seed, attack and epsilon: accuracies, difference, p (.csv).")
+@out_file("--findings", "The answer page (.md).")
+def main(defences, epsilon, difference, verdicts, comparisons, findings, **runs):
+    """Compare each defended model with its baseline, on the same images, and write what the defence was worth."""
+    from robustness.files import whole_file
+    from robustness.findings import comparisons as compare
+    from robustness.findings import page
+    from robustness.records import read_records, write_records
+    from robustness.study_records import StudyRecords
+
+    study = StudyRecords.of_options(**runs)
+    pairs = [(model, baseline) for model, baseline, _, _ in defences]
+    table = compare(study, read_records(verdicts), pairs, difference)
+    claims = {model: (claim, source) for model, _, claim, source in defences if claim}
+    write_records(table, comparisons)
+    with whole_file(findings) as temporary:
+        temporary.write_text(page(table, claims, epsilon, difference, list(study.seeds)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
