@@ -67,7 +67,7 @@ def main(
     from robustness.datasets import DatasetInfo, Images, to_pixels
     from robustness.files import sha256_of
     from robustness.records import read_records
-    from robustness.worst_case_records import first_falls, read_attacks
+    from robustness.worst_case_records import WorstCaseSet, first_falls, read_attacks
 
     attacks = {name: replace(settings_from_json(name, text), norm=norm) for name, text in attacks}
     data, clean = DatasetInfo.load(info), Images.load(images)
@@ -80,7 +80,7 @@ def main(
 
     from robustness import devices
     from robustness.model_files import load_network
-    from robustness.worst_case import Target, WorstCaseSet, find_worst_case
+    from robustness.worst_case import Target, find_worst_case
 
     devices.prepare(threads, seed)
     network = load_network(model, data.shape, len(data.classes))

@@ -29,7 +29,7 @@ def main(curves, metric, dataset, attack, norm, title, png, svg):
     rows = every[every["attack"] == attack]
     scale = 100 if metric == "accuracy" else 1
     marked = set()
-    with figure(png, svg, figsize=(6, 4)) as (_, axes):
+    with figure(png, svg, figsize=(6, 4.8)) as (_, axes):
         models = [model for model in dict.fromkeys(read_records(curves)["model"]) if model in set(rows["model"])]
         for i, model in enumerate(models):
             line = rows[rows["model"] == model]
@@ -59,7 +59,7 @@ def main(curves, metric, dataset, attack, norm, title, png, svg):
             axes.set_ylabel("mean cross-entropy, nats (log scale above 1)")
         axes.set_xlabel(f"epsilon (norm {norm}), on the pixel range {rows['epsilon_unit'].iloc[0]}")
         axes.set_title(fill_title(title, attack=attack.replace("worst_case", "all attacks together"), dataset=dataset))
-        legend = axes.legend(fontsize=8)
+        legend = axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
         meanings = {"†": "†: fails its diagnosis, no evidence of robustness", "*": "*: its diagnosis warns"}
         if told := [meanings[mark] for mark in ("†", "*") if mark in marked]:
             legend.set_title("\n".join(told), prop={"size": 8})

@@ -54,7 +54,7 @@ def difference_of_logits_ratio(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tenso
 
 
 def loss_of(settings: AttackSettings) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """The loss that an attack climbs."""
-    if settings.loss == "scaled_cross_entropy":
+    """The loss that an attack climbs, whatever its method is free to choose."""
+    if settings.climbed_loss == "scaled_cross_entropy":
         return scaled_cross_entropy(settings.logit_scale)
-    return {"cross_entropy": cross_entropy, "margin": margin, "dlr": difference_of_logits_ratio}[settings.loss]
+    return {"cross_entropy": cross_entropy, "margin": margin, "dlr": difference_of_logits_ratio}[settings.climbed_loss]

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from robustness.comparisons import holm, images_needed, mcnemar_p, paired_difference
-from robustness.diagnostics import MARKS, worst
+from robustness.diagnostics import FAIL, MARKS, worst
 from robustness.intervals import wilson_interval
 from robustness.study_records import WORST_CASE, StudyRecords, survived
 from robustness.verdicts import verdict_of
@@ -111,32 +111,40 @@ def _gains(rows: pd.DataFrame) -> int:
 
 
 def _masking(attacked: pd.DataFrame, together: pd.DataFrame) -> str:
-    """What the worst case leaves of a gain, as a sentence."""
+    """What the worst case leaves of a gain, as a sentence; masking is what the diagnosis of the attack calls so."""
     gain, left = attacked["difference"].mean(), together["difference"].mean()
     if _gains(attacked) < 1:
         return "There is no gain to explain."
-    lost = gain - left
-    share = 100 * lost / gain
+    share = min(100 * (gain - left) / gain, 100)
     told = f"Of the gain of {100 * gain:.1f} points {100 * left:.1f} are left"
+    cause = "masking" if worst(attacked["verdict"]) == FAIL else "owed to the weakness of the attack"
     if share > 90:
-        return f"{told}: it is masking."
+        return f"{told}: it is {cause}."
     if share > 50:
-        return f"{told}: it is mostly masking ({share:.0f} %)."
+        return f"{told}: it is mostly {cause} ({share:.0f} %)."
     if share > 10:
-        return f"{told}: {share:.0f} % of it is masking or owed to a weak attack."
-    return f"{told}: it is no masking."
+        return f"{told}: {share:.0f} % of it is {cause}."
+    return f"{told}: it is real as far as these attacks can tell."
 
 
-def _status(together: pd.DataFrame) -> str:
-    """Whether the claim that a defence raises robust accuracy stands at one epsilon, by the worst case."""
-    verdict, gain = worst(together["verdict"]), _gains(together)
-    if verdict == "fail":
-        return "is not decided (the worst case itself fails its diagnosis)"
+def _status(together: pd.DataFrame, difference: float) -> str:
+    """Whether the claim that a defence raises robust accuracy stands at one epsilon, by the worst case.
+
+    Without a gain that is to be told from chance it is decided only if the interval excludes one of `difference`.
+    """
+    if worst(together["verdict"]) == FAIL:
+        return "is not decided: the worst case itself fails its diagnosis"
+    gain = _gains(together)
     if gain == 1:
         return "stands"
     if gain == -1:
-        return "does not stand (robust accuracy fell)"
-    return "does not stand on these images (no gain is to be told from chance)"
+        return "does not stand: robust accuracy fell"
+    if together["high"].max() < difference:
+        return (
+            "does not stand: no gain is to be told from chance, and the interval excludes one of "
+            f"{100 * difference:g} points"
+        )
+    return "is not decided: no gain is to be told from chance, but there are too few images to exclude one"
 
 
 def _middle(epsilons: list[str]) -> str:
@@ -185,7 +193,7 @@ def page(
         f"of all seeds, corrected by Holm for the {len(table.groupby(CLAIM))} comparisons of this page. "
         "Attacks that see through masking are the worst case: an image counts as robust only if it survives every attack of "
         "the study, every set that was crafted on another model, and a cascade of attacks that do not depend on the size of "
-        f"the logits or on any gradient. {MARKS['fail']} marks a number that fails its diagnosis, {MARKS['warning']} one that is "
+        f"the logits. {MARKS['fail']} marks a number that fails its diagnosis, {MARKS['warning']} one that is "
         "warned of (verdicts.md).\n"
     )
     for (model, baseline), rows in table.groupby(["model", "baseline"], sort=False):
@@ -206,12 +214,17 @@ def page(
             words, source = claims[model]
             for norm, part in rows[rows["attack"] == WORST_CASE].groupby("norm", sort=False):
                 at = _chosen(part, epsilon)
-                told = {eps: _status(here) for eps, here in part.groupby("epsilon", sort=False)}
-                others = "; ".join(f"at {eps} it {status}" for eps, status in told.items() if eps != at)
+                told = {eps: _status(here, difference) for eps, here in part.groupby("epsilon", sort=False)}
+                others: dict[str, list[str]] = {}
+                for eps, status in told.items():
+                    others.setdefault(status, []).extend([eps] if eps != at else [])
+                rest = "; ".join(f"at {', '.join(texts)} it {status}" for status, texts in others.items() if texts)
                 text += (
-                    f'\nPublished claim: "{words}" ({source}). At epsilon {at} (norm {norm}) it **{told[at]}**'
-                    f"{'; ' + others if others else ''}.\n"
+                    f'\nPublished claim: "{words}" ({source}). At epsilon {at} (norm {norm}), by the worst case, it '
+                    f"**{told[at]}**{'; ' + rest if rest else ''}.\n"
                 )
+        else:
+            text += "\nThe study names no published claim to hold this against (`claim` of the model).\n"
         text += f"\n{_table(rows)}\n"
     text += (
         f"\nImages needed: to see a difference of {100 * difference:g} points at the 5 % level with a chance of 80 %, before any "

@@ -26,7 +26,7 @@ def zero_gradients(
         if climbed := settings.climbed_loss:
             key = climbed, settings.logit_scale
             if key not in counted:
-                loss = loss_of(replace(settings, loss=climbed))
+                loss = loss_of(settings)
                 counted[key] = int(has_zero_gradient(network, images, labels, loss).sum())
             found[name] = counted[key]
     return found

@@ -5,7 +5,7 @@ import pandas as pd
 from robustness.diagnostics import MARKS, worst
 from robustness.evaluation import summarise
 from robustness.study_records import WORST_CASE, StudyRecords
-from robustness.verdicts import reasons, verdict_of
+from robustness.verdicts import raised, verdict_of
 
 ROBUST_COLUMNS = [
     *("dataset", "architecture", "defence", "model", "seed", "attack", "epsilon", "epsilon_unit"),
@@ -166,10 +166,10 @@ def _robust_blocks(robust: pd.DataFrame, worst_cases: pd.DataFrame, clean: pd.Da
         judged = [(row["attack"], row["norm"]) for _, row in rows.drop_duplicates("attack").iterrows()]
         judged += [(WORST_CASE, norm) for norm in dict.fromkeys(together["norm"])]
         for attack, norm in judged:
-            if raised := reasons(verdicts, model, seed, attack, norm):
-                note += f" {attack.replace('_', ' ') if attack == WORST_CASE else attack}: {'; '.join(raised)}."
-        if (cells["verdict"] == "fail").any():
-            note += f" A number marked {MARKS['fail']} is no evidence of robustness."
+            against = raised(verdicts, model, seed, attack, norm)
+            if len(against):
+                names = ", ".join(against["diagnostic"] + " " + against["mark"])
+                note += f" Raised against {attack.replace(WORST_CASE, 'the worst case')}: {names}."
         yield f"{model}, seed {seed}", note, table
 
 

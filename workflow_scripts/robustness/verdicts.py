@@ -62,29 +62,28 @@ def verdict_of(table: pd.DataFrame, model: str, seed: int, attack: str, norm: st
     return worst(rows["verdict"])
 
 
-def reasons(table: pd.DataFrame, model: str, seed: int, attack: str, norm: str) -> list[str]:
-    """What was raised against an attack, worst first, one text a diagnostic."""
+def raised(table: pd.DataFrame, model: str, seed: int, attack: str, norm: str) -> pd.DataFrame:
+    """What was raised against an attack, worst first: of each diagnostic the hardest finding, with its mark."""
     rows = table[(table["model"] == model) & (table["seed"] == seed) & (table["verdict"] != PASS)]
     rows = rows[(rows["attack"] == attack) & (rows["norm"] == norm)]
-    rank = rows["verdict"].map(ORDER.index)
-    texts = []
-    for name, part in rows.assign(rank=rank).groupby("diagnostic", sort=False):
-        hardest = part.sort_values("rank", kind="stable", ascending=False).iloc[0]
-        where = f" at epsilon {hardest['epsilon']}" if hardest["epsilon"] else ""
-        text = f"{name} {MARKS[hardest['verdict']]} ({hardest['says']}{where})"
-        texts.append((-hardest["rank"], text))
-    return [text for _, text in sorted(texts, key=lambda pair: pair[0])]
+    rows = rows.assign(rank=rows["verdict"].map(ORDER.index), mark=rows["verdict"].map(MARKS))
+    rows = rows.sort_values("rank", kind="stable", ascending=False)
+    return rows.drop_duplicates("diagnostic")
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """The verdicts as text: one row a model, seed and attack, then what every diagnostic means."""
-    rows = []
+    """The verdicts as text: one row a model, seed and attack, then the numbers, then what every diagnostic means."""
+    rows, numbers = [], ""
     for (model, seed, attack, norm), _ in table.groupby(["model", "seed", "attack", "norm"], sort=False):
-        verdict = verdict_of(table, model, seed, attack, norm)
-        raised = "; ".join(reasons(table, model, seed, attack, norm))
-        rows.append(
-            {"model": model, "seed": seed, "attack": attack, "norm": norm, "verdict": verdict, "raised": raised}
-        )
+        key = {"model": model, "seed": seed, "attack": attack, "norm": norm}
+        against = raised(table, **key)
+        names = ", ".join(against["diagnostic"] + " " + against["mark"])
+        rows.append(key | {"verdict": verdict_of(table, **key), "raised": names})
+        if len(against):
+            numbers += f"\n{model}, seed {seed}, {attack} (norm {norm}):\n\n"
+        for _, row in against.iterrows():
+            where = f" at epsilon {row['epsilon']}" if row["epsilon"] else ""
+            numbers += f"- {row['diagnostic']} {row['mark']} {row['says']}{where}\n"
     judged = pd.DataFrame(rows, columns=["model", "seed", "attack", "norm", "verdict", "raised"])
     meanings = pd.DataFrame(
         {"diagnostic": RAISED_IF.keys(), "raised if": RAISED_IF.values(), "which means": MEANS.values()}
@@ -93,7 +92,8 @@ def markdown(table: pd.DataFrame) -> str:
         "# Verdicts\n\nWhether the robust accuracy under an attack can be taken for the model's. "
         f"{MARKS['fail']} marks fail, {MARKS['warning']} warning, in every table and figure; the numbers of all diagnostics "
         "stand in verdicts.csv. worst_case is every attack together.\n\n"
-        f"{judged.to_markdown(index=False, disable_numparse=True)}\n\n"
+        f"{judged.to_markdown(index=False, disable_numparse=True)}\n"
+        f"{numbers and chr(10) + '## What was raised' + chr(10) + numbers}\n"
         "## What is looked at\n\n"
         f"{meanings.to_markdown(index=False, disable_numparse=True)}\n\n"
         "Of two attacks one breaks more: fail by 5 points or more at p < 0.001, warning by 1 point or more at p < 0.05, by "
