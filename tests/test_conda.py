@@ -14,13 +14,16 @@ import yaml
 from conftest import ROOT, copy_project
 
 ENVIRONMENTS = [pytest.param(path, id=path.stem) for path in sorted(ROOT.glob("envs/*.yaml"))]
-TABLES = {f"{name}_accuracy.{suffix}" for name in ("clean", "robust") for suffix in ("csv", "md", "tex")} | {
-    "curves.csv"
-}
+TABLES = {
+    f"{name}.{suffix}"
+    for name in ("clean_accuracy", "robust_accuracy", "worst_case", "transfer")
+    for suffix in ("csv", "md", "tex")
+} | {"curves.csv", "verdicts.csv", "verdicts.md", "comparisons.csv", "findings.md"}
 FIGURES = {
     f"{name}.{suffix}"
     for name in (
         "accuracy/fashion_mnist/fgsm",
+        "accuracy/fashion_mnist/worst_case_norm_inf",
         "confusion/undefended/seed1",
         "erasing/fashion_mnist",
         "examples/undefended/seed1/fgsm/eps0.1",

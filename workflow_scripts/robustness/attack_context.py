@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, lru_cache
 
 import numpy as np
 import tensorflow as tf
 
-from robustness.attack_losses import loss_of
+from robustness.attack_losses import loss_named
 from robustness.attack_settings import AttackSettings
 
 
@@ -46,44 +46,46 @@ class Context:
             "sanity_checks": False,  # they raise whenever pixels are clipped; the evaluation checks the arrays
         }
 
-    @cached_property
+    @property
     def loss_fn(self) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-        """The loss for cleverhans: one object for all batches, since a new one makes it trace the gradient again.
+        """The loss for cleverhans.
 
         In the Euclidean norm it is multiplied by 1e12: the same direction, far above the length of 1e-6 under which
         cleverhans makes a shorter step than asked for.
         """
-        loss = loss_of(self.settings)
-        if self.norm == 2:
-            return lambda labels, logits: 1e12 * loss(labels, logits)
-        return lambda labels, logits: loss(labels, logits)
-
-    @cached_property
-    def _compiled(self) -> Callable:
-        loss_of_logits = loss_of(self.settings)
-
-        @tf.function(reduce_retracing=True)
-        def loss_and_gradient(images, labels):
-            with tf.GradientTape() as tape:
-                tape.watch(images)
-                logits = self.logits_of(images)
-                loss = loss_of_logits(labels, logits)
-            return loss, tape.gradient(loss, images), logits
-
-        return loss_and_gradient
+        return _loss(self.settings.climbed_loss, self.settings.logit_scale, 1e12 if self.norm == 2 else 1.0)
 
     def loss_and_gradient(self, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Loss (n,), its gradient with respect to the pixels (n, h, w, c), and logits (n, classes), as NumPy arrays."""
-        found = self._compiled(tf.constant(images), tf.constant(labels, tf.int64))
+        loss = _loss(self.settings.climbed_loss, self.settings.logit_scale, 1.0)
+        found = _loss_and_gradient(self.logits_of, loss)(tf.constant(images), tf.constant(labels, tf.int64))
         return tuple(array.numpy() for array in found)
-
-    @cached_property
-    def _compiled_logits(self) -> Callable:
-        return tf.function(self.logits_of, reduce_retracing=True)
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """Logits (n, classes) of pixels, as NumPy arrays."""
-        return self._compiled_logits(tf.constant(images)).numpy()
+        return self.logits_of(tf.constant(images)).numpy()
+
+
+@cache
+def _loss(name: str, scale: float | None, factor: float) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """A loss times a factor: the same object each time, since cleverhans traces the gradient anew for another one."""
+    loss = loss_named(name, scale)
+    return lambda labels, logits: factor * loss(labels, logits)
+
+
+@lru_cache(maxsize=32)
+def _loss_and_gradient(logits_of: Callable, loss: Callable) -> Callable:
+    """(images, labels) -> (loss, gradient, logits), compiled once for all attacks on a network that climb this loss."""
+
+    @tf.function(reduce_retracing=True)
+    def loss_and_gradient(images, labels):
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            logits = logits_of(images)
+            value = loss(labels, logits)
+        return value, tape.gradient(value, images), logits
+
+    return loss_and_gradient
 
 
 def lengths(perturbation: np.ndarray, norm: float) -> np.ndarray:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from robustness.attack_settings import AttackSettings
 from robustness.errors import UserError
 
 HEALTHY_RANGE = 10.0  # largest minus smallest logit at which no share of a softmax is lost in float32
@@ -53,8 +52,8 @@ def difference_of_logits_ratio(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tenso
     return margin(labels, logits) / (largest[:, 0] - largest[:, 2] + 1e-12)
 
 
-def loss_of(settings: AttackSettings) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """The loss that an attack climbs, whatever its method is free to choose."""
-    if settings.climbed_loss == "scaled_cross_entropy":
-        return scaled_cross_entropy(settings.logit_scale)
-    return {"cross_entropy": cross_entropy, "margin": margin, "dlr": difference_of_logits_ratio}[settings.climbed_loss]
+def loss_named(name: str, scale: float | None = None) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """A loss by its name in the config; scale is of scaled_cross_entropy."""
+    if name == "scaled_cross_entropy":
+        return scaled_cross_entropy(scale)
+    return {"cross_entropy": cross_entropy, "margin": margin, "dlr": difference_of_logits_ratio}[name]

@@ -11,8 +11,11 @@ def mcnemar_p(only_first: int, only_second: int, alternative: str = "two-sided")
     """Exact p of McNemar's test (1947, Psychometrika 12, p. 153-157): a binomial test of the discordant pairs.
 
     only_first, only_second: images that only the one, only the other of two models (or attacks) gets right.
-    alternative: 'two-sided', or 'greater' for only_first > only_second. 1 where no pair is discordant.
+    alternative: 'two-sided', or 'greater' for only_first > only_second. 1 where no pair is discordant. Raises ValueError
+    for impossible counts.
     """
+    if only_first < 0 or only_second < 0:
+        raise ValueError(f"{only_first} and {only_second} are no discordant pairs")
     discordant = only_first + only_second
     return 1.0 if discordant == 0 else float(binomtest(only_first, discordant, 0.5, alternative).pvalue)
 
@@ -45,8 +48,11 @@ def images_needed(difference: float, discordant: float, level: float = 0.05, pow
     """Images that it takes to see a difference of two accuracies by McNemar's test (Connor 1987, Biometrics 43, p. 207).
 
     difference: of the accuracies, above 0. discordant: share of images that just one of both gets right; less than the
-    difference is impossible and counts as the difference. level: two-sided. power: the chance of seeing it.
+    difference is impossible and counts as the difference. level: two-sided. power: the chance of seeing it. Raises
+    ValueError for shares that are none.
     """
+    if not 0 < difference <= 1 or not 0 <= discordant <= 1:
+        raise ValueError(f"{difference} and {discordant} are no shares of images")
     share = max(discordant, difference)
     normal = NormalDist()
     root = normal.inv_cdf(1 - level / 2) * sqrt(share) + normal.inv_cdf(power) * sqrt(max(share - difference**2, 0))

@@ -92,11 +92,13 @@ def _compared(attacked: pd.Series, reference: pd.Series, epsilon: str, what: str
     n = len(attacked)
     if n == 0:
         return None
-    p = mcnemar_p(int((attacked & ~reference).sum()), int((reference & ~attacked).sum()), "greater")
+    more, fewer = int((attacked & ~reference).sum()), int((reference & ~attacked).sum())
+    p = mcnemar_p(more, fewer, "greater")
+    difference = (more - fewer) / n  # of the counts, so that 5 points are 5 points
     value, other = float(attacked.mean()), float(reference.mean())
     verdict = PASS
-    if p < 0.05 and value - other >= 0.01:
-        verdict = FAIL if p < 0.001 and value - other >= 0.05 else WARNING
+    if p < 0.05 and difference >= 0.01:
+        verdict = FAIL if p < 0.001 and difference >= 0.05 else WARNING
     says = f"this attack leaves {_percent(value)} of {n} images, {what} {_percent(other)}"
     return Finding(epsilon, verdict, value, other, n, p, says)
 

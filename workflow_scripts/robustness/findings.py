@@ -12,7 +12,7 @@ CLEAN = "clean"
 COLUMNS = [
     *("dataset", "model", "defence", "baseline", "seed", "attack", "norm", "epsilon", "n"),
     *("accuracy_baseline", "accuracy", "only_baseline", "only_model", "difference", "low", "high"),
-    *("p", "p_holm", "verdict", "images_needed"),
+    *("p", "p_holm", "verdict", "verdict_baseline", "verdict_model", "images_needed"),
 ]
 CLAIM = ["model", "baseline", "attack", "norm", "epsilon"]  # what is tested as one, over all seeds
 LEVEL = 0.05
@@ -23,7 +23,7 @@ def comparisons(study: StudyRecords, verdicts: pd.DataFrame, pairs: list[tuple[s
 
     pairs: (defended model, baseline). difference: for which images_needed is told. p: exact McNemar, two-sided. p_holm:
     of the claim, the largest p of its seeds (all of them have to agree), corrected by Holm for the number of claims.
-    verdict: the worse one of the two models' robust accuracies.
+    verdict: the worse one of the two models' robust accuracies, verdict_baseline and verdict_model.
     """
     rows = []
     for model, baseline in pairs:
@@ -42,7 +42,7 @@ def comparisons(study: StudyRecords, verdicts: pd.DataFrame, pairs: list[tuple[s
                         **{"only_baseline": only_baseline, "only_model": only_model},
                         **{"difference": delta, "low": low, "high": high},
                         "p": mcnemar_p(only_model, only_baseline),
-                        "verdict": worst(both),
+                        **{"verdict": worst(both), "verdict_baseline": both[1], "verdict_model": both[0]},
                         "images_needed": images_needed(difference, (only_model + only_baseline) / n),
                     }
                 )
@@ -80,13 +80,20 @@ def _p(value: float) -> str:
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 
-def _accuracy(rows: pd.DataFrame, column: str) -> str:
-    """An accuracy in words: of one seed with its interval, of several the mean with the least and greatest."""
-    values, n = rows[column], rows["n"].iloc[0]
+def _accuracy(rows: pd.DataFrame, column: str, verdicts: str) -> str:
+    """An accuracy in words, with its mark: of one seed its interval, of several the mean with the least and greatest."""
+    values, n, mark = rows[column], rows["n"].iloc[0], MARKS[worst(rows[verdicts])]
     if len(rows) == 1:
         low, high = wilson_interval(round(values.iloc[0] * n), n)
-        return f"{100 * values.iloc[0]:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
-    return f"{100 * values.mean():.1f} % ({100 * values.min():.1f} to {100 * values.max():.1f} over {len(rows)} seeds)"
+        told = f"[{100 * low:.1f}, {100 * high:.1f}]"
+    else:
+        told = f"({100 * values.min():.1f} to {100 * values.max():.1f} over {len(rows)} seeds)"
+    return f"{100 * values.mean():.1f} % {told} {mark}".strip()
+
+
+def _before_and_after(rows: pd.DataFrame) -> tuple[str, str]:
+    """The accuracies of the baseline and of the defended model, each with its own mark."""
+    return _accuracy(rows, "accuracy_baseline", "verdict_baseline"), _accuracy(rows, "accuracy", "verdict_model")
 
 
 def _difference(rows: pd.DataFrame) -> str:
@@ -98,9 +105,8 @@ def _difference(rows: pd.DataFrame) -> str:
 
 
 def _change(rows: pd.DataFrame) -> str:
-    before, after = _accuracy(rows, "accuracy_baseline"), _accuracy(rows, "accuracy")
-    mark = MARKS[worst(rows["verdict"])]
-    return f"from {before} to {after}{' ' + mark if mark else ''} ({_difference(rows)})"
+    before, after = _before_and_after(rows)
+    return f"from {before} to {after} ({_difference(rows)})"
 
 
 def _gains(rows: pd.DataFrame) -> int:
@@ -117,7 +123,7 @@ def _masking(attacked: pd.DataFrame, together: pd.DataFrame) -> str:
         return "There is no gain to explain."
     share = min(100 * (gain - left) / gain, 100)
     told = f"Of the gain of {100 * gain:.1f} points {100 * left:.1f} are left"
-    cause = "masking" if worst(attacked["verdict"]) == FAIL else "owed to the weakness of the attack"
+    cause = "masking" if worst(attacked["verdict_model"]) == FAIL else "owed to the weakness of the attack"
     if share > 90:
         return f"{told}: it is {cause}."
     if share > 50:
@@ -165,13 +171,13 @@ def _table(rows: pd.DataFrame) -> str:
     for (attack, norm, epsilon), part in rows.groupby(["attack", "norm", "epsilon"], sort=False):
         several = f"norm {norm}" if attack == WORST_CASE and rows["norm"].nunique() > 2 else ""
         name = f"{'worst case' if attack == WORST_CASE else attack} {several}".strip()
-        mark = MARKS[worst(part["verdict"])]
+        before, after = _before_and_after(part)
         lines.append(
             {
                 "attack": name,
                 "epsilon": epsilon,
-                part["baseline"].iloc[0]: _accuracy(part, "accuracy_baseline"),
-                part["model"].iloc[0]: f"{_accuracy(part, 'accuracy')} {mark}".strip(),
+                part["baseline"].iloc[0]: before,
+                part["model"].iloc[0]: after,
                 "difference": _difference(part),
                 "images needed": part["images_needed"].max(),
             }
@@ -197,7 +203,7 @@ def page(
         "warned of (verdicts.md).\n"
     )
     for (model, baseline), rows in table.groupby(["model", "baseline"], sort=False):
-        defence = rows["defence"].iloc[0].replace("_", " ")
+        defence = rows["defence"].iloc[0].replace("_", " ").replace("none", model)
         text += f"\n## {model} ({defence}) against {baseline}\n\n"
         text += f"Clean accuracy went {_change(rows[rows['attack'] == CLEAN])}.\n"
         attacked = rows[~rows["attack"].isin([CLEAN, WORST_CASE])]

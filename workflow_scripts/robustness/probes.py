@@ -3,17 +3,20 @@
 Each probe's meaning and the verdict it leads to stand in robustness/diagnostics.py.
 """
 
+import logging
+import time
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from robustness.attack_losses import loss_of
+from robustness.attack_losses import loss_named
 from robustness.attack_settings import ITERATING, AttackSettings
 from robustness.datasets import Images, to_pixels
 from robustness.gradients import has_zero_gradient
 from robustness.worst_case import Target, find_worst_case
 
+LOG = logging.getLogger(__name__)
 COLUMNS = ["probe", "attack", "norm", "epsilon", "index", "label", "prediction"]
 
 
@@ -26,7 +29,7 @@ def zero_gradients(
         if climbed := settings.climbed_loss:
             key = climbed, settings.logit_scale
             if key not in counted:
-                loss = loss_of(settings)
+                loss = loss_named(*key)
                 counted[key] = int(has_zero_gradient(network, images, labels, loss).sum())
             found[name] = counted[key]
     return found
@@ -92,8 +95,11 @@ class Probes:
     def _probe(self, probe: str, attack: str, settings: AttackSettings, epsilon: str, which=None) -> None:
         which = np.arange(len(self.labels)) if which is None else which
         if len(which):
+            started = time.monotonic()
             crafted = self.target.craft(self.images[which], self.labels[which], settings, epsilon)
             self._note(probe, attack, settings.norm, epsilon, which, self.target.predict(crafted))
+            seconds = time.monotonic() - started
+            LOG.info("%s %s at epsilon %s: %d images, %.1f s", probe, attack, epsilon, len(which), seconds)
 
     def _cascade(self, cascade: dict[str, AttackSettings], norm: str, huge: str) -> None:
         """All attacks of the worst case at the huge epsilon."""

@@ -241,13 +241,17 @@ def check_study(config: dict, sources: dict) -> None:
     for name, model in config["models"].items():
         _check_model(config, name, model)
     for name, attack in config["worst_case"]["attacks"].items():
-        if idle := [key for key in ("norm", "target", "models", "epsilons") if key in attack]:
-            default = idle == ["norm"] and attack["norm"] == "inf"  # filled in by the schema
-            if not default:
-                raise UserError(
-                    f"worst_case.attacks.{name}.{idle[0]} is not for the worst case, which takes norms and epsilons from the "
-                    "study's attacks: remove it."
-                )
+        idle = [key for key in ("norm", "target", "models", "epsilons") if key in attack]
+        if idle := [key for key in idle if (key, attack[key]) != ("norm", "inf")]:  # which the schema fills in
+            raise UserError(
+                f"worst_case.attacks.{name}.{idle[0]} is not for the worst case, which takes norms and epsilons from the "
+                "study's attacks: remove it."
+            )
+        if name in config["attacks"]:
+            raise UserError(
+                f"attacks.{name}: worst_case.attacks has an attack of this name too, and both would be counted as one: "
+                "rename one of them."
+            )
         _check_steps(f"worst_case.attacks.{name}", attack)
     spelt: dict[float, str] = {}
     for name, attack in config["attacks"].items():

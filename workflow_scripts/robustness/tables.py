@@ -73,7 +73,7 @@ def worst_case(study: StudyRecords, verdicts: pd.DataFrame) -> pd.DataFrame:
             for norm in norms:
                 summary = study.worst_case_summary(model, seed, norm)
                 described = {key: summary[key] for key in ROBUST_COLUMNS if key in summary} | {"norm": norm}
-                for epsilon, numbers in summary["epsilons"].items():
+                for epsilon, numbers in sorted(summary["epsilons"].items(), key=lambda item: float(item[0])):
                     broken_by = "; ".join(f"{name}: {n}" for name, n in numbers["broken_by"].items())
                     verdict = verdict_of(verdicts, model, seed, WORST_CASE, norm, epsilon)
                     told = {"epsilon": epsilon, "verdict": verdict, "broken_by": broken_by}
@@ -85,12 +85,11 @@ def transfer(study: StudyRecords, robust: pd.DataFrame) -> pd.DataFrame:
     """One row a (seed, attack, epsilon, source, target): accuracy of the target on sets that were crafted on the source.
 
     Where both are one it is the white-box attack. verdict: of that attack on the source; a set that was crafted where
-    there is no gradient is as weak on any other model. Targeted attacks count as any: the label is to be kept.
+    there is no gradient is as weak on any other model. Targeted attacks, which want one class, are left out.
     """
     columns = ["dataset", "seed", "attack", "epsilon", "n", "correct", "accuracy", "ci_low", "ci_high", "verdict"]
-    own = robust[robust["model"].isin(study.transfers) & (robust["target"] == "")]
-    own = own[own["epsilon"].astype(float) > 0]
-    rows = [row[columns].to_dict() | {"source": row["model"], "target": row["model"]} for _, row in own.iterrows()]
+    own = robust[(robust["target"] == "") & (robust["epsilon"].astype(float) > 0)]
+    rows: list[dict] = []
     on_source = own.set_index(["model", "seed", "attack", "epsilon"])[["dataset", "verdict"]]
     for target in study.transfers:
         for seed in study.seeds:
@@ -101,9 +100,12 @@ def transfer(study: StudyRecords, robust: pd.DataFrame) -> pd.DataFrame:
                     crafted = on_source.loc[source, seed, attack, epsilon].to_dict()
                     key = {"seed": seed, "attack": attack, "epsilon": epsilon, "source": source, "target": target}
                     rows.append(key | numbers | crafted)
+    own = own[own["model"].isin([*study.transfers, *(row["source"] for row in rows)])]
+    rows += [row[columns].to_dict() | {"source": row["model"], "target": row["model"]} for _, row in own.iterrows()]
     table = pd.DataFrame(rows, columns=TRANSFER_COLUMNS)
-    order = {name: place for place, name in enumerate([*study.attacks, *study.models])}
-    ranks = {"attack": order.get, "source": order.get, "target": order.get, "epsilon": float}
+    models = {name: place for place, name in enumerate(study.models)}
+    attacks = {name: place for place, name in enumerate(study.attacks)}
+    ranks = {"attack": attacks.get, "source": models.get, "target": models.get, "epsilon": float}
     keys = ["dataset", "seed", "attack", "epsilon", "source", "target"]
     return table.sort_values(
         keys, key=lambda column: column.map(ranks.get(column.name, lambda value: value)), kind="stable"
