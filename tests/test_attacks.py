@@ -1,3 +1,5 @@
+"""The attacks by cleverhans, and what all attacks share; the others are in test_attack_methods.py."""
+
 import keras
 import numpy as np
 import pytest
@@ -7,8 +9,9 @@ from cleverhans.tf2.attacks.fast_gradient_method import fast_gradient_method
 from cleverhans.tf2.attacks.projected_gradient_descent import projected_gradient_descent
 from networks import curved_network, images
 
+from robustness.attack_losses import cross_entropy
 from robustness.attack_settings import AttackSettings, pixel_scale, reaches_epsilon, step_of
-from robustness.attacks import METHODS, choose_targets, craft
+from robustness.crafting import choose_targets, craft
 from robustness.datasets import to_pixels
 from robustness.errors import UserError
 from robustness.evaluation import perturbation_norms
@@ -108,7 +111,7 @@ def test_euclidean_steps_are_as_long_as_asked_for_however_short_the_gradient(dat
     settings = AttackSettings(method, norm="2", **({} if method == "fgsm" else {"relative_step": 1.0, "iterations": 1}))
     inside = 0.25 + x / 2  # no pixel is clipped
     adversarial, _ = craft(network, inside, labels, settings, 0.1, 0.1, CLIP, 0, 16)
-    alive = ~has_zero_gradient(network, inside, labels)
+    alive = ~has_zero_gradient(network, inside, labels, cross_entropy)
     assert alive.mean() > 0.5
     np.testing.assert_allclose(perturbation_norms(adversarial, inside)["l2"][alive], 0.1, rtol=1e-4)
 
@@ -212,8 +215,8 @@ def test_a_vanished_gradient_leaves_the_image_where_it_is(data):
     assert still.mean() > 0.9
     zero = (gradient(masked, x, labels) == 0).all(axis=(1, 2, 3))
     assert (still == zero).all()
-    assert (has_zero_gradient(masked, x, labels, batch_size=16) == zero).all()
-    assert not has_zero_gradient(curved_network(), x, labels).any()
+    assert (has_zero_gradient(masked, x, labels, cross_entropy, batch_size=16) == zero).all()
+    assert not has_zero_gradient(curved_network(), x, labels, cross_entropy).any()
 
 
 @pytest.mark.parametrize("pixel_range", [(0.0, 255.0), (-1.0, 1.0)])
@@ -262,7 +265,7 @@ def test_images_of_the_target_class_are_left_alone(network, data):
 
 
 class TestTrapsOfCleverhans:
-    """What attacks.py steps around; a test that fails here says that the detour is no longer needed."""
+    """What crafting.py and attack_context.py step around; a test that fails here says that the detour is no longer needed."""
 
     def call(self, network, data, **settings):
         x, labels = data
@@ -294,7 +297,3 @@ class TestTrapsOfCleverhans:
 )
 def test_step_budget_in_decimal_arithmetic(step, iterations, epsilon, reaches):
     assert reaches_epsilon(AttackSettings("pgd", step=step, iterations=iterations), epsilon) is reaches
-
-
-def test_every_method_is_tested_here():
-    assert set(METHODS) == {settings.method for settings in ALL}

@@ -10,8 +10,11 @@ from conftest import ROOT, run
 
 SCRIPTS = ROOT / "workflow_scripts"
 PROGRAMS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
-HEAVY = {"tensorflow", "keras", "cleverhans", "pandas", "matplotlib", "PIL"}
-WITH_TENSORFLOW = {"train_model", "distill_student", "craft_adversarial", "evaluate_model", "evaluate_attack"}
+HEAVY = {"tensorflow", "keras", "cleverhans", "pandas", "matplotlib", "PIL", "scipy"}
+WITH_TENSORFLOW = {
+    *("train_model", "distill_student", "craft_adversarial", "craft_worst_case", "probe_model"),
+    *("evaluate_model", "evaluate_attack", "evaluate_transfer", "evaluate_worst_case"),
+}
 
 
 def imported(words: list[str]) -> set[str]:
@@ -69,6 +72,27 @@ CRAFT = [
     "--seed", "1", "--output", "o.npz",
 ]  # fmt: skip
 
+MODEL = ["--model", "m.keras", "--images", "i.npz", "--info", "d.json"]
+CASCADE = [
+    *MODEL, "--evaluation-folder", ".", "--epsilons", "0.1", "--epsilon-unit", "0-1", "--seed", "1", "--output", "o.npz",
+]  # fmt: skip
+MOVED = [
+    *MODEL, "--models-folder", ".", "--adversarial-folder", ".", "--seed", "1", "--records", "r.csv",
+    "--source", "other", "pgd", "0.1",
+]  # fmt: skip
+WORST = [
+    *MODEL, "--metadata", "d.json", "--worst-case", "i.npz", "--evaluation-folder", ".", "--records", "r.csv",
+    "--summary", "s.json",
+]  # fmt: skip
+PROBE = [
+    *MODEL, "--evaluation-folder", ".", "--epsilon-unit", "0-1", "--n", "5", "--queries", "5", "--huge-epsilon", "0.5",
+    "--seed", "1", "--records", "r.csv", "--summary", "s.json",
+]  # fmt: skip
+STUDY = ["--evaluation-folder", ".", "--model", "m", "--seed", "1"]
+DIAGNOSE = ["diagnose_attacks", *STUDY, "--verdicts", "v.csv", "--text", "v.md"]
+TABLES = ["aggregate_tables", *STUDY, "--verdicts", "d.json", "--output-folder", "."]
+FINDINGS = ["write_findings", *STUDY, "--verdicts", "d.json", "--comparisons", "c.csv", "--findings", "f.md"]
+
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
@@ -76,10 +100,25 @@ CRAFT = [
         (["craft_adversarial", *CRAFT, "--method", "fgsm", "--epsilon", "a lot"], "epsilon 'a lot' is no size"),
         (["craft_adversarial", *CRAFT, "--method", "fgsm", "--epsilon", "nan"], "epsilon 'nan' is no size"),
         (["craft_adversarial", *CRAFT, "--method", "fgsm", "--epsilon", "-0.1"], "epsilon '-0.1' is no size"),
-        (["craft_adversarial", *CRAFT, "--method", "cw", "--epsilon", "0.1"], "choose one of fgsm"),
+        (["craft_adversarial", *CRAFT, "--method", "cw", "--epsilon", "0.1"], "choose one of apgd, bim, fgsm"),
         (["craft_adversarial", *CRAFT, "--method", "pgd", "--epsilon", "0.1"], "give exactly one"),
         (["craft_adversarial", *CRAFT, "--method", "bim", "--epsilon", "0.1", "--step", "0.2"], "cleverhans refuses"),
         (["craft_adversarial", *CRAFT, "--method", "fgsm", "--epsilon", "0.1"], "d.json is not valid JSON"),
+        (["craft_adversarial", *CRAFT, "--method", "fgsm", "--epsilon", "1", "--loss", "hinge"], "'hinge' is not one of"),
+        (["craft_worst_case", *CASCADE, "--attack", "a", "{method"], "settings of attack a are no JSON object"),
+        (["craft_worst_case", *CASCADE, "--attack", "a", '{"method": "pgd", "steps": 3}'], "unexpected keyword argument 'steps'"),
+        (["craft_worst_case", *CASCADE, "--attack", "a", '["pgd"]'], "settings of attack a are no JSON object"),
+        (["craft_worst_case", *CASCADE, "--attack", "a", '{"method": "fgsm"}'], "d.json is not valid JSON"),
+        (["evaluate_transfer", *MOVED], "d.json is not valid JSON"),
+        (["evaluate_transfer", *MOVED[:-4]], "Missing option '--source'"),
+        (["evaluate_worst_case", *WORST], "d.json is not valid JSON"),
+        (["probe_model", *PROBE, "--attack", "a", "fgsm"], "settings of attack a are no JSON object"),
+        (["probe_model", *PROBE, "--worst-case", "a", '{"norm": "2"}'], "missing 1 required positional argument: 'method'"),
+        (["probe_model", *PROBE], "d.json is not valid JSON"),
+        (["probe_model", *PROBE, "--huge-epsilon", "0"], "0.0 is not in the range 0<x<=1"),
+        (DIAGNOSE, "clean.json does not exist"),
+        (TABLES, "clean.json does not exist"),
+        ([*FINDINGS, "--defence", "m", "other", "", ""], "clean.csv does not exist"),
         (["select_evaluation_subset", "--test", "i.npz", "--n", "5", "--seed", "1", "--output", "o.npz"], "can't be read"),
         (["draw_erasing_schedule", "--info", "nowhere.json"], "does not exist"),
     ],

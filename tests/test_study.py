@@ -36,12 +36,13 @@ def put(config: dict, path: str, value) -> None:
     if value is None:
         del config[last]
     else:
-        config[last] = value
+        config[last] = deepcopy(value)  # since defaults are filled in
 
 
 MODEL = {"dataset": "fashion_mnist", "architecture": "report_cnn", "training": {"epochs": 1}}
 STUDENT = MODEL | {"distillation": {"temperature": 2, "alpha": 0}}
 OTHER = {"source": "cifar10", "evaluation": {"n": 10}}
+PGD = {"method": "pgd", "relative_step": 0.5, "iterations": 3}
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,22 @@ OTHER = {"source": "cifar10", "evaluation": {"n": 10}}
         ({"models/undefended/training/optimizer/lr": 3}, ["models.undefended.training.optimizer", "lr", "learning_rate"]),
         ({"attacks/fgsm/step": 0.1}, ["attacks.fgsm", "unknown key step", "norm"]),
         ({"attacks/pgd/iterations": None}, ["attacks.pgd", "lacks the key iterations"]),
-        ({"attacks/fgsm/method": "cw"}, ["attacks.fgsm.method", "cw", "fgsm, bim, mim, pgd"]),
+        ({"attacks/fgsm/method": "cw"}, ["attacks.fgsm.method", "cw", "apgd, bim, fgsm, fmn, mim, noise, pgd, square"]),
+        ({"worst_case/attacks/x": {"method": "cw"}}, ["worst_case.attacks.x.method", "cw", "noise, pgd, square"]),
+        ({"worst_case/attacks/x": {"method": "apgd"}}, ["worst_case.attacks.x", "lacks the key iterations"]),
+        ({"worst_case/attack": {}}, ["worst_case", "unknown key attack", "attacks"]),
+        ({"attacks/x": {"method": "square"}}, ["attacks.x", "lacks the key queries"]),
+        ({"attacks/x": {"method": "square", "queries": 5, "loss": "dlr"}}, ["attacks.x", "unknown key loss", "queries"]),
+        ({"attacks/x": {"method": "noise", "target": 1}}, ["attacks.x", "unknown key target", "restarts"]),
+        ({"attacks/fgsm/loss": "hinge"}, ["attacks.fgsm.loss", "hinge", "cross_entropy, scaled_cross_entropy, margin, dlr"]),
+        ({"attacks/fgsm/logit_scale": 0}, ["attacks.fgsm.logit_scale"]),
+        ({"diagnosis/huge_epsilon": 0}, ["diagnosis.huge_epsilon", "0", "more than 0"]),
+        ({"diagnosis/huge_epsilon": 2}, ["diagnosis.huge_epsilon", "2", "at most 1"]),
+        ({"diagnosis/images": 0}, ["diagnosis.images", "0", "at least 1"]),
+        ({"findings": {"difference": 0}}, ["findings.difference", "0", "more than 0"]),
+        ({"findings": {"epsilons": [0.1]}}, ["findings", "unknown key epsilons", "difference, epsilon"]),
+        ({"models/distilled/claim": {"text": "it helps"}}, ["models.distilled.claim", "lacks the key source"]),
+        ({"models/distilled/claim": "it helps"}, ["models.distilled.claim", "a mapping of keys to values"]),
         ({"models/undefended/architecture": "vgg99"}, ["models.undefended.architecture", "vgg99", "report_cnn"]),
         ({"models/undefended/training": None}, ["models.undefended", "lacks the key training"]),
         ({"models/undefended/training/epochs": 0}, ["models.undefended.training.epochs", "0", "at least 1"]),
@@ -75,6 +91,28 @@ OTHER = {"source": "cifar10", "evaluation": {"n": 10}}
         ({"epsilons": [float("nan")], "attacks/fgsm/norm": 2}, ["attacks.fgsm: epsilon nan", "no number"]),
         ({"attacks/fgsm/epsilons": ["0.10"]}, ["epsilon 0.1 is written 0.10 elsewhere"]),
         ({"attacks/pgd/restarts": 3, "attacks/pgd/random_start": False}, ["attacks.pgd.restarts", "random_start"]),
+        ({"attacks/x": PGD | {"random_start": False, "restarts": 2}}, ["attacks.x.restarts", "set random_start"]),
+        (
+            {"worst_case/attacks/x": PGD | {"random_start": False, "restarts": 2}},
+            ["worst_case.attacks.x.restarts", "set random_start"],
+        ),
+        ({"worst_case/attacks/x": {"method": "bim", "iterations": 3}}, ["worst_case.attacks.x", "'step' and 'relative_step'"]),
+        ({"worst_case/attacks/x": PGD | {"norm": 2}}, ["worst_case.attacks.x.norm", "from the study's attacks"]),
+        ({"worst_case/attacks/x": PGD | {"target": 3}}, ["worst_case.attacks.x.target", "remove it"]),
+        ({"worst_case/attacks/x": PGD | {"models": ["teacher"]}}, ["worst_case.attacks.x.models", "remove it"]),
+        ({"worst_case/attacks/x": PGD | {"epsilons": [0.1]}}, ["worst_case.attacks.x.epsilons", "remove it"]),
+        ({"worst_case/attacks/pgd": PGD}, ["attacks.pgd", "worst_case.attacks has an attack of this name", "rename"]),
+        ({"worst_case/attacks/x": PGD | {"logit_scale": 5}}, ["worst_case.attacks.x.logit_scale", "scaled_cross_entropy"]),
+        ({"attacks/pgd/logit_scale": "auto"}, ["attacks.pgd.logit_scale", "cross_entropy", "loss: scaled_cross_entropy"]),
+        ({"attacks/worst_case": PGD}, ["attacks.worst_case", "choose another"]),
+        ({"attacks/clean": PGD}, ["attacks.clean", "choose another"]),
+        ({"models/distilled/baseline": "undefnded"}, ["models.distilled.baseline", "undefnded", "another model"]),
+        ({"models/distilled/baseline": "distilled"}, ["models.distilled.baseline", "another model"]),
+        (
+            {"datasets/cifar": OTHER, "models/x": MODEL | {"dataset": "cifar", "baseline": "undefended"}},
+            ["models.x.baseline", "undefended", "same dataset"],
+        ),
+        ({"models/undefended/claim": {"text": "a", "source": "b"}}, ["models.undefended.claim", "its baseline"]),
         ({"models/undefended/training/optimizer/momentum": 0.9}, ["optimizer.momentum has no effect on adam"]),
         ({"models/undefended/training/optimizer/drop_factor": 0.9}, ["drop_factor", "drop_every"]),
         ({"epsilons": [1.5]}, ["epsilon 1.5 is above the pixel range 0-1"]),
@@ -138,6 +176,10 @@ def test_defaults_are_filled_in(config):
     assert filled["models"]["m"]["training"]["optimizer"] == {"name": "adam", "learning_rate": 0.001}
     assert filled["attacks"]["p"]["random_start"] is True and filled["attacks"]["p"]["norm"] == "inf"
     assert "step" not in filled["models"]["m"]
+    assert {attack["method"] for attack in filled["worst_case"]["attacks"].values()} == {"fmn", "pgd", "apgd", "square"}
+    assert filled["worst_case"]["attacks"]["apgd_dlr"]["restarts"] == 1
+    assert filled["diagnosis"] == {"images": 100, "queries": 200, "huge_epsilon": 0.5}
+    assert filled["findings"] == {"difference": 0.05}
 
 
 @pytest.mark.parametrize(
@@ -227,9 +269,143 @@ def test_every_key_is_described_and_mappings_are_closed(name):
     assert seen > 10
 
 
-def test_the_schemas_architectures_are_the_codes():
+def test_the_schemas_architectures_methods_and_losses_are_the_codes():
     from robustness.architectures import ARCHITECTURES
-    from robustness.attacks import METHODS
+    from robustness.attack_settings import LOSSES, METHODS
 
     assert set(SCHEMAS["config"]["$defs"]["model"]["properties"]["architecture"]["enum"]) == set(ARCHITECTURES)
-    assert set(SCHEMAS["config"]["$defs"]["attack"]["properties"]["method"]["enum"]) == set(METHODS)
+    assert SCHEMAS["config"]["$defs"]["attack"]["properties"]["method"]["enum"] == list(METHODS)
+    assert SCHEMAS["config"]["$defs"]["loss"]["enum"] == list(LOSSES)
+
+
+def test_every_method_has_its_keys_in_the_schema():
+    from robustness.attack_settings import METHODS, AttackSettings
+
+    branches = SCHEMAS["config"]["$defs"]["attack"]["allOf"]
+    assert [branch["if"]["properties"]["method"]["const"] for branch in branches] == [
+        branch["then"]["$ref"].rsplit("/", 1)[-1] for branch in branches
+    ]
+    assert {branch["if"]["properties"]["method"]["const"] for branch in branches} == set(METHODS)
+    for method in METHODS:
+        keys = set(SCHEMAS["config"]["$defs"][method]["properties"])
+        assert {"method", "norm", "models", "epsilons"} <= keys
+        assert keys - {"models", "epsilons"} <= set(AttackSettings.__dataclass_fields__)
+
+
+def test_the_default_cascade_is_a_right_one(config):
+    del config["worst_case"]
+    filled = check(config)
+    for name, attack in filled["worst_case"]["attacks"].items():
+        for norm in ("inf", "2"):
+            settings = study.settings_of(attack, 1, norm)
+            assert settings.norm == norm and not settings.targeted, name
+
+
+def test_a_cascade_may_be_empty_or_say_the_norm_that_is_the_default(config):
+    config["worst_case"]["attacks"] = {}
+    check(config)
+    config["worst_case"]["attacks"] = {"x": PGD | {"norm": "inf"}}
+    check(config)
+
+
+NAMES = ("plain", "wide", "hot", "student", "elsewhere", "alone")
+
+
+@pytest.fixture
+def several(config):
+    """Two undefended models of one dataset that differ in architecture, two defended ones, and two of other datasets."""
+    config["datasets"] |= {"cifar": OTHER, "cifar_b": OTHER}
+    config["models"] = {
+        "plain": MODEL,
+        "wide": MODEL | {"architecture": "report_student_cnn"},
+        "hot": MODEL | {"temperature": 20},
+        "student": STUDENT | {"teacher": "hot", "architecture": "report_student_cnn"},
+        "elsewhere": MODEL | {"dataset": "cifar", "architecture": "report_student_cnn"},
+        "alone": MODEL | {"dataset": "cifar_b", "temperature": 2},
+    }
+    return json.loads(json.dumps(config))
+
+
+def test_the_baseline_is_an_undefended_model_of_the_same_dataset_and_architecture(several):
+    check(several)
+    assert {name: study.baseline_of(several, name) for name in NAMES} == {
+        "plain": None,  # it has no defence itself
+        "wide": None,
+        "hot": "plain",
+        "student": "wide",  # the first of its own architecture
+        "elsewhere": None,
+        "alone": None,  # no undefended model of its dataset
+    }
+
+
+def test_without_one_of_its_architecture_the_first_undefended_model_is_the_baseline(several):
+    del several["models"]["wide"]
+    assert study.baseline_of(check(several), "student") == "plain"
+
+
+def test_a_named_baseline_counts_whatever_it_is(several):
+    several["models"]["student"]["baseline"] = "hot"
+    several["models"]["wide"]["baseline"] = "plain"
+    check(several)
+    assert study.baseline_of(several, "student") == "hot" and study.baseline_of(several, "wide") == "plain"
+
+
+def test_a_claim_may_be_held_against_a_named_baseline(several):
+    several["models"]["wide"] |= {"baseline": "plain", "claim": {"text": "wider is safer", "source": "nobody"}}
+    check(several)
+    several["models"]["alone"]["claim"] = {"text": "it helps", "source": "nobody"}
+    with pytest.raises(UserError, match=r"models\.alone\.claim has no model to be held against"):
+        check(several)
+
+
+def test_the_temperature_of_a_model_is_that_of_its_training(several):
+    assert {name: study.temperature_of(check(several), name) for name in NAMES} == {
+        "plain": 1, "wide": 1, "hot": 20, "student": 2, "elsewhere": 1, "alone": 2,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def attacked(several):
+    """Attacks in both norms, some of them on some models only, one at epsilon 0 alone."""
+    several["epsilons"] = [0.1, "0.02", 0]
+    several["attacks"] = {
+        "first": {"method": "fgsm"},
+        "long": {"method": "fgsm", "norm": 2, "models": ["plain", "hot"], "epsilons": [2, 10]},
+        "longer": PGD | {"norm": "2", "models": ["plain"], "epsilons": [1, 2]},
+        "still": {"method": "bim", "norm": 2, "models": ["wide"], "epsilons": [0], "step": 1, "iterations": 1},
+    }
+    return check(several)
+
+
+def test_a_model_has_the_norms_in_which_it_is_really_attacked(attacked):
+    assert study.norms_of(attacked, "plain") == ["inf", "2"]
+    assert study.norms_of(attacked, "wide") == ["inf"]  # epsilon 0 is no attack
+    assert study.attacks_on(attacked, "plain") == ["first", "long", "longer"]
+    assert study.attacks_on(attacked, "plain", "2") == ["long", "longer"]
+    assert study.attacks_on(attacked, "hot", "inf") == ["first"]
+    attacked["attacks"]["first"]["models"] = ["hot"]
+    assert study.norms_of(attacked, "student") == []
+
+
+def test_the_worst_cases_epsilons_are_those_of_all_attacks_in_its_norm(attacked):
+    assert study.worst_case_epsilons(attacked, "plain", "inf") == ["0.02", "0.1"]
+    assert study.worst_case_epsilons(attacked, "plain", "2") == ["1", "2", "10"]  # by size
+    assert study.worst_case_epsilons(attacked, "hot", "2") == ["2", "10"]
+    assert study.worst_case_epsilons(attacked, "wide", "2") == []
+
+
+@pytest.mark.parametrize(
+    ("written", "temperature", "scale"),
+    [("auto", 20, None), ("temperature", 20, 20.0), ("temperature", 1, 1.0), (7.5, 20, 7.5), (3, 20, 3)],
+)
+def test_the_logit_scale_of_an_attack_on_a_model(written, temperature, scale):
+    attack = {"method": "fgsm", "loss": "scaled_cross_entropy", "logit_scale": written}
+    assert study.settings_of(attack, temperature).logit_scale == scale
+
+
+def test_settings_leave_out_what_is_no_setting_and_take_a_norm_over():
+    entry = PGD | {"models": ["a"], "epsilons": [1], "norm": 2, "target": 3}
+    settings = study.settings_of(entry)
+    assert (settings.norm, settings.target, settings.relative_step, settings.logit_scale) == ("2", "3", 0.5, None)
+    assert study.settings_of(entry, norm="inf").norm == "inf"
+    assert study.settings_of({"method": "fgsm"}).norm == "inf"

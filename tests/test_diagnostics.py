@@ -1,0 +1,246 @@
+"""Every diagnostic on evidence made by hand: when it fails, when it warns and when it keeps silent."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from robustness import diagnostics
+from robustness.attack_settings import AttackSettings
+from robustness.diagnostics import DIAGNOSTICS, FAIL, MARKS, MEANS, ORDER, PASS, RAISED_IF, WARNING, Evidence, diagnose
+
+FGSM = AttackSettings("fgsm")
+PGD = AttackSettings("pgd", relative_step=0.25, iterations=10)
+LEAST_NORM = AttackSettings("fmn", iterations=10)
+
+
+def alive(n: int, survivors: int, first: int = 0) -> pd.Series:
+    """Which of n images survive: so many, beginning with the one at place `first`."""
+    places = np.arange(n)
+    return pd.Series((places >= first) & (places < first + survivors), index=3 * places + 2)
+
+
+def probe(name: str, survived: pd.Series, attack: str = "", epsilon: str = "0.1", which=slice(None)) -> pd.DataFrame:
+    """Rows of a probe; which: of the images."""
+    survived = survived.iloc[which]
+    described = {"probe": name, "attack": attack, "norm": "inf", "epsilon": epsilon}
+    return pd.DataFrame(
+        described | {"index": survived.index, "label": 4, "prediction": np.where(survived, 4, 7)},
+        columns=[*described, "index", "label", "prediction"],
+    )
+
+
+def evidence(survivals=None, *probes, settings=PGD, transfer=None, zero=None, n=1000, n_classes=10) -> Evidence:
+    """survivals: {epsilon: alive}; what is not given has nothing against the attack."""
+    table = pd.concat(probes) if probes else probe("none", alive(0, 0))
+    return Evidence(survivals or {}, settings, table, transfer or {}, zero, n, n_classes)
+
+
+def against(name: str, n: int, attacked: int, reference: int, first: int = 0, to: str = "") -> Evidence:
+    """An attack that leaves so many of n images, and a probe that leaves so many; to: the attack that is probed."""
+    return evidence({"0.1": alive(n, attacked)}, probe(name, alive(n, reference, first), to))
+
+
+def moved(n: int, attacked: int, **sources: int) -> Evidence:
+    """An attack that leaves so many of n images, and the same from other models."""
+    transfer = {(source, "0.1"): alive(n, count) for source, count in sources.items()}
+    return evidence({"0.1": alive(n, attacked)}, transfer=transfer)
+
+
+def huge(n: int, survivors: int, n_classes: int = 10) -> Evidence:
+    """An attack whose probe at a huge epsilon leaves so many of n images."""
+    return evidence({}, probe("huge_epsilon", alive(n, survivors), "a", "0.5"), n_classes=n_classes)
+
+
+def twice(n: int, broken: int, settings=PGD, standing: int = 30) -> Evidence:
+    """Of n probed images so many stand; twice the iterations break some of these."""
+    left = probe("twice_the_iterations", alive(n, standing - broken), "a", which=slice(standing))
+    return evidence({"0.1": alive(n, standing)}, probe("noise", alive(n, n)), left, settings=settings)
+
+
+def stepping(**settings) -> Evidence:
+    """An attack with steps at epsilon 0.4."""
+    return evidence({"0.4": alive(9, 9)}, settings=AttackSettings("pgd", **settings))
+
+
+# Diagnostic, verdict (None: nothing is said at all), evidence.
+CASES = [
+    # more than 10 % fail, more than 1 % warn
+    ("zero_gradients", FAIL, evidence(zero=0.101)),
+    ("zero_gradients", FAIL, evidence(zero=1.0, settings=None)),
+    ("zero_gradients", WARNING, evidence(zero=0.1)),
+    ("zero_gradients", WARNING, evidence(zero=0.011)),
+    ("zero_gradients", PASS, evidence(zero=0.01)),
+    ("zero_gradients", PASS, evidence(zero=0.0)),
+    ("zero_gradients", None, evidence(zero=None)),
+    # 10 of 200 images are 5 points at p = 1/1024; 9 are 4.5 points; 5 are 2.5 points at p = 1/32; 4 have p = 1/16
+    ("weaker_than_one_step", FAIL, against("one_step", 200, 60, 50, to="a")),
+    ("weaker_than_one_step", WARNING, against("one_step", 200, 60, 51, to="a")),
+    ("weaker_than_one_step", WARNING, against("one_step", 200, 60, 55, to="a")),
+    ("weaker_than_one_step", PASS, against("one_step", 200, 60, 56, to="a")),
+    ("weaker_than_one_step", PASS, against("one_step", 200, 40, 90, to="a")),
+    ("weaker_than_one_step", None, against("one_step", 200, 60, 10, to="another")),
+    ("weaker_than_one_step", None, against("noise", 200, 60, 10, to="a")),
+    # 10 of 100 are 10 points at p = 1/1024, 9 are 9 points at p = 1/512
+    ("weaker_than_gradient_free", FAIL, against("gradient_free", 100, 60, 50)),
+    ("weaker_than_gradient_free", WARNING, against("gradient_free", 100, 60, 51)),
+    ("weaker_than_gradient_free", PASS, against("gradient_free", 100, 60, 60)),
+    ("weaker_than_gradient_free", PASS, against("gradient_free", 100, 60, 56)),
+    ("weaker_than_gradient_free", PASS, against("gradient_free", 100, 50, 50, first=50)),  # others, but as many
+    ("weaker_than_gradient_free", None, against("one_step", 100, 60, 10)),
+    # the verdict is that against the strongest of the other models
+    ("weaker_than_transfer", FAIL, moved(200, 60, b=60, c=50)),
+    ("weaker_than_transfer", WARNING, moved(200, 60, b=80, c=55)),
+    ("weaker_than_transfer", PASS, moved(200, 60, b=80, c=60)),
+    ("weaker_than_transfer", None, moved(200, 60)),
+    ("weaker_than_noise", FAIL, against("noise", 500, 60, 35)),
+    ("weaker_than_noise", WARNING, against("noise", 500, 60, 36)),
+    ("weaker_than_noise", WARNING, against("noise", 500, 30, 25)),  # 1 point, p = 1/32
+    ("weaker_than_noise", PASS, against("noise", 1000, 60, 51)),  # p = 1/512, but less than 1 point
+    ("weaker_than_noise", PASS, against("noise", 500, 30, 500)),
+    ("weaker_than_noise", None, against("gradient_free", 500, 60, 10)),
+    ("rises_with_epsilon", FAIL, evidence({"0.2": alive(200, 60), "0.10": alive(200, 50)})),
+    ("rises_with_epsilon", WARNING, evidence({"0.2": alive(200, 60), "0.10": alive(200, 55)})),
+    ("rises_with_epsilon", PASS, evidence({"0.2": alive(200, 60), "0.10": alive(200, 60)})),
+    ("rises_with_epsilon", PASS, evidence({"8": alive(200, 60), "16": alive(200, 20)})),  # by size, not by text
+    ("rises_with_epsilon", None, evidence({"0.1": alive(200, 60)})),
+    # of 100 images and 10 classes: 10 are guessing; the interval of 17 reaches down to 10.9 %, that of 16 to 10.1 %
+    ("survives_huge_epsilon", FAIL, huge(100, 17)),
+    ("survives_huge_epsilon", FAIL, huge(100, 16)),
+    ("survives_huge_epsilon", WARNING, huge(100, 15)),
+    ("survives_huge_epsilon", WARNING, huge(100, 11)),
+    ("survives_huge_epsilon", PASS, huge(100, 10)),
+    ("survives_huge_epsilon", PASS, huge(100, 45, n_classes=2)),
+    ("survives_huge_epsilon", None, evidence({}, probe("huge_epsilon", alive(100, 90), "another", "0.5"))),
+    # of all probed images, not of those that stand: more than 10 % fail, more than 2 % warn
+    ("gains_from_iterations", FAIL, twice(100, 11)),
+    ("gains_from_iterations", FAIL, twice(100, 11, settings=LEAST_NORM)),
+    ("gains_from_iterations", WARNING, twice(100, 10)),
+    ("gains_from_iterations", WARNING, twice(100, 3)),
+    ("gains_from_iterations", PASS, twice(100, 2)),
+    ("gains_from_iterations", PASS, twice(100, 0, standing=0)),  # none stood, so that none was tried
+    ("gains_from_iterations", None, twice(100, 30, settings=FGSM)),
+    ("step_budget_below_epsilon", FAIL, stepping(step=0.01, iterations=39)),
+    ("step_budget_below_epsilon", FAIL, stepping(relative_step=0.25, iterations=3)),
+    ("step_budget_below_epsilon", PASS, stepping(step=0.01, iterations=40)),  # exactly, whatever binary fractions say
+    ("step_budget_below_epsilon", PASS, stepping(relative_step=0.1, iterations=10)),
+    ("step_budget_below_epsilon", None, evidence({"0.4": alive(9, 9)}, settings=FGSM)),
+]
+
+
+@pytest.mark.parametrize(("name", "verdict", "case"), CASES, ids=[f"{name}-{verdict}" for name, verdict, _ in CASES])
+def test_each_diagnostic_says_what_it_should(name, verdict, case):
+    told = [finding.verdict for finding in DIAGNOSTICS[name]("a", case)]
+    assert told == ([] if verdict is None else [verdict])
+
+
+def test_no_diagnostic_is_without_a_case_that_fires_and_one_that_does_not():
+    assert {name for name, verdict, _ in CASES if verdict == FAIL} == set(DIAGNOSTICS)
+    assert {name for name, verdict, _ in CASES if verdict == PASS} == set(DIAGNOSTICS)
+    warning = {name for name, verdict, _ in CASES if verdict == WARNING}
+    assert warning == set(DIAGNOSTICS) - {"step_budget_below_epsilon"}  # a budget reaches epsilon or it does not
+
+
+def test_every_diagnostic_is_told_in_words():
+    assert set(RAISED_IF) == set(MEANS) == set(DIAGNOSTICS)
+    for text in [*RAISED_IF.values(), *MEANS.values()]:
+        assert len(text) > 20 and not text.endswith(".") and "\n" not in text
+
+
+def test_a_finding_tells_its_numbers():
+    (found,) = DIAGNOSTICS["weaker_than_gradient_free"]("a", against("gradient_free", 100, 60, 50))
+    assert (found.epsilon, found.value, found.reference, found.n) == ("0.1", 0.6, 0.5, 100)
+    assert found.p == pytest.approx(2**-10)
+    assert found.says == "this attack leaves 60.0 % of 100 images, a gradient-free search 50.0 %"
+
+
+def test_only_images_that_were_probed_are_compared():
+    """The attack leaves 300 of 1000 images, but none of the first 100, which the probe leaves all."""
+    rows = probe("gradient_free", alive(1000, 1000), which=slice(100))
+    (found,) = DIAGNOSTICS["weaker_than_gradient_free"]("a", evidence({"0.1": alive(1000, 300, first=100)}, rows))
+    assert (found.verdict, found.n, found.value, found.reference) == (PASS, 100, 0, 1)
+
+
+def test_each_epsilon_has_a_verdict_of_its_own():
+    rows = [probe("noise", alive(200, 50), epsilon="0.1"), probe("noise", alive(200, 50), epsilon="0.2")]
+    found = DIAGNOSTICS["weaker_than_noise"]("a", evidence({"0.1": alive(200, 90), "0.2": alive(200, 40)}, *rows))
+    assert {finding.epsilon: finding.verdict for finding in found} == {"0.1": FAIL, "0.2": PASS}
+
+
+def test_an_epsilon_is_held_against_the_strongest_of_all_smaller_ones():
+    survivals = {"0.1": alive(200, 90), "0.2": alive(200, 40), "0.3": alive(200, 85), "0.4": alive(200, 60)}
+    found = {finding.epsilon: finding for finding in DIAGNOSTICS["rises_with_epsilon"]("a", evidence(survivals))}
+    assert {epsilon: finding.verdict for epsilon, finding in found.items()} == {"0.2": PASS, "0.3": FAIL, "0.4": FAIL}
+    assert found["0.4"].says.endswith("at epsilon 0.2 20.0 %")
+
+
+def test_of_several_models_the_one_whose_examples_break_most_is_named():
+    (found,) = DIAGNOSTICS["weaker_than_transfer"]("a", moved(200, 60, b=45, c=20, d=50))
+    assert found.reference == 0.1 and "from c" in found.says
+
+
+def test_five_points_are_five_points_whatever_the_accuracies_are():
+    """0.30 - 0.25 is a little less than 0.05 in binary fractions: the counts decide."""
+    verdicts = {
+        next(DIAGNOSTICS["weaker_than_noise"]("a", against("noise", 200, more, more - 10))).verdict
+        for more in range(10, 201)
+    }
+    assert verdicts == {FAIL}
+    verdicts = {
+        next(DIAGNOSTICS["weaker_than_noise"]("a", against("noise", 500, more, more - 5))).verdict
+        for more in range(5, 501)
+    }
+    assert verdicts == {WARNING}
+
+
+def bad(settings: AttackSettings | None, name: str = "a") -> Evidence:
+    """Evidence that raises everything there is against an attack."""
+    survivals = {"0.1": alive(200, 150), "0.2": alive(200, 200)}
+    rows = [probe("huge_epsilon", alive(200, 200), name, "0.5")]
+    for epsilon in survivals:
+        rows += [probe("noise", alive(200, 50), epsilon=epsilon), probe("gradient_free", alive(200, 50), "", epsilon)]
+        rows += [probe("one_step", alive(200, 50), name, epsilon)]
+        rows += [probe("twice_the_iterations", alive(200, 50), name, epsilon)]
+    transfer = {("b", epsilon): alive(200, 50) for epsilon in survivals}
+    return evidence(survivals, *rows, settings=settings, transfer=transfer, zero=0.5, n=200)
+
+
+def test_an_attack_can_have_everything_against_it():
+    table = diagnose("a", bad(AttackSettings("pgd", step=0.001, iterations=10)))
+    assert set(table.loc[table["verdict"] == FAIL, "diagnostic"]) == set(DIAGNOSTICS)
+    assert list(table.columns) == ["diagnostic", "epsilon", "verdict", "value", "reference", "n", "p", "says"]
+    one_for_all = {"zero_gradients", "survives_huge_epsilon"}
+    assert set(table.loc[table["epsilon"] == "", "diagnostic"]) == one_for_all
+
+
+def test_a_targeted_attack_is_judged_by_its_gradient_and_its_budget_alone():
+    """Which error it finds is its own business: that others find more is no sign of weakness."""
+    targeted = AttackSettings("pgd", step=0.001, iterations=10, target="least_likely")
+    table = diagnose("a", bad(targeted))
+    assert set(table["diagnostic"]) == {"zero_gradients", "step_budget_below_epsilon"}
+    assert set(diagnose("a", bad(replace(targeted, step=0.1)))["verdict"]) == {PASS, FAIL}
+
+
+def test_the_worst_case_has_no_steps_and_no_iterations():
+    """Nor a step or transferred examples of its own, since no such evidence is gathered for it."""
+    case = bad(None, "worst_case")
+    case = replace(case, transfer={}, probes=case.probes[~case.probes["probe"].isin(["one_step"])])
+    table = diagnose("worst_case", case)
+    assert not set(table["diagnostic"]) & {"gains_from_iterations", "step_budget_below_epsilon"}
+    assert set(table["diagnostic"]) == {
+        *("zero_gradients", "weaker_than_gradient_free", "weaker_than_noise"),
+        *("rises_with_epsilon", "survives_huge_epsilon"),
+    }
+
+
+def test_nothing_known_is_nothing_said():
+    table = diagnose("a", evidence(settings=FGSM))
+    assert len(table) == 0 and "verdict" in table
+
+
+def test_the_worst_verdict_counts():
+    assert diagnostics.worst([]) == PASS
+    assert diagnostics.worst([PASS, WARNING, PASS]) == WARNING
+    assert diagnostics.worst([WARNING, FAIL, PASS]) == FAIL
+    assert set(MARKS) == set(ORDER) and len(set(MARKS.values())) == 3

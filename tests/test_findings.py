@@ -1,0 +1,321 @@
+"""The answer page of a small study whose numbers are worked out by hand."""
+
+import importlib
+
+import pytest
+from click.testing import CliRunner
+from small_study import SmallStudy
+
+from robustness.attack_settings import AttackSettings
+from robustness.comparisons import holm
+from robustness.findings import comparisons, page
+from robustness.records import read_records
+
+CLAIM = {"guarded": ("it raises robust accuracy", "someone, somewhere")}
+PAIR = [("guarded", "plain")]
+
+
+def study(folder, **changes) -> SmallStudy:
+    """200 images; on the defended model 80 of them have no gradient, so that fgsm fails its diagnosis.
+
+    Right under plain, guarded: clean 180, 170; fgsm 60, 120; all attacks together 40, 52. The fewer are always among
+    the more, so that p = 2 x 2^-|difference|.
+    """
+    content = {
+        "clean": {"plain": 180, "guarded": 170},
+        "attacked": {("fgsm", "plain", "0.1"): 60, ("fgsm", "guarded", "0.1"): 120},
+        "together": {("plain", "inf", "0.1"): 40, ("guarded", "inf", "0.1"): 52},
+        "zero": {("guarded", "fgsm"): 80},
+        "defences": {"guarded": "temperature_training"},
+        "n": 200,
+    }
+    return SmallStudy(folder, **(content | changes))
+
+
+def found(small: SmallStudy, pairs=PAIR, claims=CLAIM, epsilon=None, difference=0.05):
+    """The comparisons and the page."""
+    records, verdicts = small.read()
+    table = comparisons(records, verdicts, pairs, difference)
+    return table, page(table, claims, epsilon, difference, list(small.seeds))
+
+
+def together(**right) -> dict:
+    """The worst case at epsilon 0.1: who is right under each model."""
+    return {(model, "inf", "0.1"): alive for model, alive in right.items()}
+
+
+def test_the_comparisons_by_hand(tmp_path):
+    table, _ = found(study(tmp_path))
+    rows = table.set_index("attack")
+    assert list(table["attack"]) == ["clean", "fgsm", "worst_case"] and set(table["n"]) == {200}
+    assert rows["epsilon"].to_dict() == {"clean": "0", "fgsm": "0.1", "worst_case": "0.1"}
+    assert rows.loc["fgsm", ["accuracy_baseline", "accuracy", "difference"]].tolist() == pytest.approx([0.3, 0.6, 0.3])
+    assert rows["only_model"].to_dict() == {"clean": 0, "fgsm": 60, "worst_case": 12}
+    assert rows["only_baseline"].to_dict() == {"clean": 10, "fgsm": 0, "worst_case": 0}
+    p = {"clean": 2 * 2**-10, "fgsm": 2 * 2**-60, "worst_case": 2 * 2**-12}
+    assert rows["p"].to_dict() == pytest.approx(p)
+    assert rows["p_holm"].to_dict() == pytest.approx(
+        {"clean": p["clean"], "fgsm": 3 * p["fgsm"], "worst_case": 2 * p["worst_case"]}
+    )
+    assert rows["verdict"].to_dict() == {"clean": "pass", "fgsm": "fail", "worst_case": "pass"}
+    # 12.5 and 0.5 of 202: 12 / 202 -+ 1.95996 sqrt(13 - 12^2 / 202) / 202
+    assert rows.loc["worst_case", ["low", "high"]].tolist() == pytest.approx([0.025395, 0.093417], abs=1e-6)
+    assert rows.loc["worst_case", "images_needed"] == 186  # (1.95996 x 0.244949 + 0.84162 x 0.239792)^2 / 0.0025
+
+
+def test_the_sentence_has_all_of_its_numbers(tmp_path):
+    """Wilson's intervals of 60, 120, 40 and 52 of 200; of the gain of 30 points 6 are left, so that 80 % are lost."""
+    _, text = found(study(tmp_path))
+    assert "## guarded (temperature training) against plain" in text
+    assert (
+        "Clean accuracy went from 90.0 % [85.1, 93.4] to 85.0 % [79.4, 89.3] (-5.0 points [-8.1, -1.8], p = 0.002)"
+        in text
+    )
+    assert (
+        "- Under fgsm, temperature training changed robust accuracy at epsilon 0.1 from 30.0 % [24.1, 36.7] to "
+        "60.0 % [53.1, 66.5] † (+30.0 points [+23.3, +36.1], p < 0.001); under attacks that see through masking, "
+        "from 20.0 % [15.0, 26.1] to 26.0 % [20.4, 32.5] (+6.0 points [+2.5, +9.3], p < 0.001). "
+        "Of the gain of 30.0 points 6.0 are left: it is mostly masking (80 %)."
+    ) in text
+    assert "(seed 1)" in text and "for the 3 comparisons of this page" in text
+    assert "| worst case | 0.1       | 20.0 % [15.0, 26.1] | 26.0 % [20.4, 32.5]   |" in text
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        (20, "-10.0 are left: it is masking."),
+        (40, "0.0 are left: it is masking."),
+        (46, "3.0 are left: it is mostly masking (90 %)."),
+        (60, "10.0 are left: it is mostly masking (67 %)."),
+        (80, "20.0 are left: 33 % of it is masking."),
+        (96, "28.0 are left: it is real as far as these attacks can tell."),
+        (120, "40.0 are left: it is real as far as these attacks can tell."),
+    ],
+)
+def test_what_the_worst_case_leaves_of_a_gain(tmp_path, left, words):
+    """The attack's gain is 30 points, 60 images; the baseline's worst case 40."""
+    _, text = found(study(tmp_path, together=together(plain=40, guarded=left)))
+    assert f"Of the gain of 30.0 points {words}" in text
+
+
+def test_without_a_failed_diagnosis_a_lost_gain_is_not_called_masking(tmp_path):
+    _, text = found(study(tmp_path, zero={}))
+    assert "6.0 are left: it is mostly owed to the weakness of the attack (80 %)." in text
+    assert "60.0 % [53.1, 66.5] (+30.0 points" in text and "†" not in text.split("\n## ")[1]
+
+
+@pytest.mark.parametrize("right", [60, 61, 40])
+def test_no_gain_is_explained_where_there_is_none(tmp_path, right):
+    small = study(tmp_path, attacked={("fgsm", "plain", "0.1"): 60, ("fgsm", "guarded", "0.1"): right})
+    assert "There is no gain to explain." in found(small)[1]
+
+
+CHANCE = {"plain": list(range(40)), "guarded": list(range(12, 60))}  # 12 and 20 discordant images, +4 points
+HUGE = {("guarded", "huge_epsilon", "worst_case", "inf", "0.5"): 30}
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({}, "stands"),
+        ({"together": together(plain=40, guarded=25)}, "does not stand: robust accuracy fell"),
+        ({"together": together(plain=40, guarded=40)}, "does not stand: no gain is to be told from chance, and the interval "
+         "excludes one of 5 points"),
+        ({"together": together(**CHANCE)}, "is not decided: no gain is to be told from chance, but there are too few images "
+         "to exclude one"),
+        ({"probed": HUGE}, "is not decided: the worst case itself fails its diagnosis"),
+        ({"probed": HUGE, "together": together(plain=40, guarded=25)}, "is not decided: the worst case itself fails its "
+         "diagnosis"),
+    ],
+)  # fmt: skip
+def test_what_becomes_of_a_claim(tmp_path, changes, status):
+    _, text = found(study(tmp_path, **changes))
+    told = 'Published claim: "it raises robust accuracy" (someone, somewhere). At epsilon 0.1 (norm inf), by the worst case, it '
+    assert f"{told}**{status}**.\n" in text
+
+
+def test_the_difference_that_is_to_be_excluded_is_the_configured_one(tmp_path):
+    """+4 points with an interval up to 9.5: 5 points are not excluded, 10 are."""
+    table, text = found(study(tmp_path, together=together(**CHANCE)), difference=0.1)
+    assert 0.09 < table.set_index("attack").loc["worst_case", "high"] < 0.1
+    assert "excludes one of 10 points**" in text and "to see a difference of 10 points" in text
+
+
+def test_a_claim_is_judged_at_every_epsilon(tmp_path):
+    """At the smallest it stands, at the others it does not; the sentence is about the middle one or the configured one."""
+    epsilons = {"0.05": 60, "0.1": 40, "0.2": 40}
+    attacked = {("fgsm", model, epsilon): 60 for model in ("plain", "guarded") for epsilon in epsilons}
+    worst_case = {("plain", "inf", epsilon): 40 for epsilon in epsilons}
+    worst_case |= {("guarded", "inf", epsilon): right for epsilon, right in epsilons.items()}
+    small = study(tmp_path, attacked=attacked, together=worst_case)
+    fails = "does not stand: no gain is to be told from chance, and the interval excludes one of 5 points"
+    _, text = found(small)
+    assert (
+        f"At epsilon 0.1 (norm inf), by the worst case, it **{fails}**; at 0.05 it stands; at 0.2 it {fails}." in text
+    )
+    _, text = found(small, epsilon="0.05")
+    assert f"At epsilon 0.05 (norm inf), by the worst case, it **stands**; at 0.1, 0.2 it {fails}." in text
+    assert "changed robust accuracy at epsilon 0.05 " in text
+    _, text = found(small, epsilon="0.3")  # not among them: the middle one
+    assert "At epsilon 0.1 (norm inf)" in text
+
+
+def test_a_gain_that_holms_correction_takes_away_is_none(tmp_path):
+    """7 images, p = 2^-6 = 0.0156, times 7 for seven claims of which it is the clearest: 0.109."""
+    epsilons = ["0.1", "0.2", "0.3"]
+    attacked = {("fgsm", model, epsilon): 60 for model in ("plain", "guarded") for epsilon in epsilons}
+    worst_case = {(model, "inf", epsilon): 40 for model in ("plain", "guarded") for epsilon in epsilons}
+    small = study(
+        tmp_path, clean={"plain": 180, "guarded": 180}, attacked=attacked, together=worst_case | together(guarded=47)
+    )
+    table, text = found(small, epsilon="0.1")
+    assert len(table) == 7 and "for the 7 comparisons of this page" in text
+    row = table.query("attack == 'worst_case' and epsilon == '0.1'").iloc[0]
+    assert (row["p"], row["p_holm"]) == pytest.approx((2**-6, 7 * 2**-6))
+    assert "**is not decided: no gain is to be told from chance, but there are too few images" in text
+
+
+SEEDS = {
+    "clean": {"plain": {1: 180, 2: 176, 3: 184}, "guarded": 180},
+    "attacked": {("fgsm", "plain", "0.1"): {1: 60, 2: 62, 3: 64}, ("fgsm", "guarded", "0.1"): {1: 120, 2: 110, 3: 100}},
+    "seeds": (1, 2, 3),
+}
+
+
+def test_of_several_seeds_the_spread_and_the_largest_p_are_told(tmp_path):
+    """The worst cases differ by 12, 20 and 8 images: the largest p is 2^-7 = 0.0078, the second clearest of 3 claims."""
+    small = study(tmp_path, together=together(plain=40, guarded={1: 52, 2: 60, 3: 48}), **SEEDS)
+    table, text = found(small)
+    worst_case = table[table["attack"] == "worst_case"]
+    assert worst_case["seed"].tolist() == [1, 2, 3]
+    assert worst_case["p"].tolist() == pytest.approx([2**-11, 2**-19, 2**-7])
+    assert worst_case["p_holm"].tolist() == pytest.approx([2 * 2**-7] * 3)
+    assert "(seeds 1, 2, 3)" in text and "for the 3 comparisons of this page" in text
+    assert (
+        "from 31.0 % (30.0 to 32.0 over 3 seeds) to 55.0 % (50.0 to 60.0 over 3 seeds) † (+24.0 points [+12.5, +36.1], p < 0.001)"
+    ) in text
+    assert (
+        "from 20.0 % (20.0 to 20.0 over 3 seeds) to 26.7 % (24.0 to 30.0 over 3 seeds) (+6.7 points [+1.1, +14.1], p = 0.016). "
+        "Of the gain of 24.0 points 6.7 are left"
+    ) in text
+    assert "**stands**" in text
+
+
+@pytest.mark.parametrize("third", [42, 40, 30])
+def test_all_seeds_have_to_agree(tmp_path, third):
+    """Two seeds gain 10 points each; one that hardly gains, does not, or loses takes the claim down."""
+    _, text = found(study(tmp_path, together=together(plain=40, guarded={1: 60, 2: 60, 3: third}), **SEEDS))
+    assert "**is not decided: no gain is to be told from chance, but there are too few images to exclude one**" in text
+
+
+def test_each_accuracy_has_the_mark_of_its_own_diagnosis(tmp_path):
+    """That of the baseline fails, that of the defended model is warned of: 80 and 10 of 200 without a gradient."""
+    table, text = found(study(tmp_path, zero={("plain", "fgsm"): 80, ("guarded", "fgsm"): 10}))
+    fgsm = table.set_index("attack").loc["fgsm"]
+    assert fgsm[["verdict", "verdict_baseline", "verdict_model"]].tolist() == ["fail", "fail", "warning"]
+    assert "from 30.0 % [24.1, 36.7] † to 60.0 % [53.1, 66.5] * (+30.0 points" in text
+    assert "| 30.0 % [24.1, 36.7] † | 60.0 % [53.1, 66.5] * |" in text
+    assert "mostly owed to the weakness of the attack" in text  # on the defended model nothing failed
+
+
+def test_a_mark_of_any_seed_is_told(tmp_path):
+    probed = {("guarded", "noise", "", "inf", "0.1"): {1: 50, 2: 20}}
+    small = study(tmp_path, zero={}, probed=probed, seeds=(1, 2))
+    table, text = found(small)
+    assert table[table["attack"] == "fgsm"]["verdict"].tolist() == ["pass", "fail"]
+    assert "60.0 % (60.0 to 60.0 over 2 seeds) †" in text
+
+
+def test_no_defended_model(tmp_path):
+    table, text = found(study(tmp_path, defences={}), pairs=[], claims={})
+    assert len(table) == 0 and "p_holm" in table
+    assert "No model of this study has a defence and a baseline" in text
+
+
+def test_a_baseline_with_other_attacks_is_compared_under_those_of_both(tmp_path):
+    attacked = {
+        ("fgsm", "plain", "0.1"): 60,
+        ("fgsm", "guarded", "0.1"): 120,
+        ("bim", "plain", "0.1"): 50,
+        ("pgd", "guarded", "0.1"): 90,
+        ("aimed", "plain", "0.1"): 150,
+        ("aimed", "guarded", "0.1"): 160,
+        ("fgsm", "plain", "0"): 180,
+        ("fgsm", "guarded", "0"): 170,
+    }
+    settings = {"aimed": AttackSettings("fgsm", target="least_likely")}
+    table, text = found(study(tmp_path, attacked=attacked, settings=settings))
+    assert table["attack"].tolist() == ["clean", "fgsm", "worst_case"]  # nor the targeted attack, nor epsilon 0
+    assert "pgd" not in text and "bim" not in text and "aimed" not in text
+
+
+def test_a_baseline_with_other_epsilons_in_its_worst_case(tmp_path):
+    small = study(tmp_path)
+    small.together |= {("guarded", "inf", "0.3"): 7, ("guarded", "2", "1"): 9}
+    table, _ = found(small)
+    assert table.query("attack == 'worst_case'")[["norm", "epsilon"]].to_numpy().tolist() == [["inf", "0.1"]]
+
+
+def test_a_baseline_that_is_not_attacked_leaves_the_clean_accuracy(tmp_path):
+    small = study(tmp_path, attacked={("fgsm", "guarded", "0.1"): 120}, together=together(guarded=50))
+    table, text = found(small)
+    assert table["attack"].tolist() == ["clean"]
+    assert "Clean accuracy went from" in text and "stands**" not in text and "Under " not in text
+
+
+def test_two_norms_are_told_apart(tmp_path):
+    attacked = {(name, model, "0.1"): 60 for name in ("fgsm", "long") for model in ("plain", "guarded")}
+    small = study(tmp_path, attacked=attacked, settings={"long": AttackSettings("fgsm", norm="2")})
+    small.together |= {("plain", "2", "0.1"): 30, ("guarded", "2", "0.1"): 10}
+    _, text = found(small)
+    assert "(norm inf), by the worst case, it **stands**" in text
+    assert "(norm 2), by the worst case, it **does not stand: robust accuracy fell**" in text
+    assert "| worst case norm inf |" in text and "| worst case norm 2   |" in text
+
+
+def test_holm_counts_the_claims_of_all_models_but_seeds_as_one(tmp_path):
+    small = study(tmp_path, seeds=(1, 2))
+    small.clean["other"] = 175
+    small.attacked |= {("fgsm", "other", "0.1"): {1: 66, 2: 67}}
+    small.together |= together(other=45)
+    small.defences["other"] = "defensive_distillation"
+    table, text = found(small, pairs=[("guarded", "plain"), ("other", "plain")])
+    assert len(table) == 12 and "for the 6 comparisons of this page" in text
+    largest = table.groupby(["model", "attack"], sort=False)["p"].max()
+    assert table.drop_duplicates(["model", "attack"])["p_holm"].tolist() == pytest.approx(holm(largest.tolist()))
+    assert largest["other", "fgsm"] == pytest.approx(2 * 2**-6)
+    assert "## other (defensive distillation) against plain" in text
+    guarded, other = text.split("\n## ")[1:]
+    assert "Published claim" in guarded and "names no published claim" in other
+
+
+def test_the_programs_write_what_the_functions_tell(tmp_path):
+    """Through their options, as the rules give them."""
+    small = study(tmp_path / "evaluation")
+    told = small.options()
+    words = ["--evaluation-folder", str(told["evaluation_folder"])]
+    words += [word for model in told["models"] for word in ("--model", model)]
+    words += [word for seed in told["seeds"] for word in ("--seed", str(seed))]
+    words += [word for attack in told["attacks"] for word in ("--attack", *attack)]
+    words += [word for pair in told["worst_cases"] for word in ("--worst-case", *pair)]
+    verdicts = ["--verdicts", str(tmp_path / "verdicts.csv")]
+    out = ["--comparisons", str(tmp_path / "comparisons.csv"), "--findings", str(tmp_path / "findings.md")]
+    more = {
+        "diagnose_attacks": [*verdicts, "--text", str(tmp_path / "verdicts.md")],
+        "aggregate_tables": [*verdicts, "--output-folder", str(tmp_path / "tables")],
+        "write_findings": [*verdicts, *out, "--defence", "guarded", "plain", *CLAIM["guarded"], "--difference", "0.05"],
+    }
+    for name, options in more.items():
+        done = CliRunner().invoke(importlib.import_module(name).main, [*words, *options], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+    table, text = found(small)
+    assert (tmp_path / "findings.md").read_text(encoding="utf-8") == text
+    assert read_records(tmp_path / "comparisons.csv")["p_holm"].tolist() == pytest.approx(table["p_holm"].tolist())
+    judged = (tmp_path / "verdicts.md").read_text(encoding="utf-8")
+    assert "| guarded | 1      | fgsm       | inf    | fail      | zero_gradients † |" in judged
+    assert "zero_gradients † 40.0 % of 200 images have no gradient" in judged
+    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == sorted(
+        [f"{name}.{kind}" for name in ("clean_accuracy", "robust_accuracy", "worst_case", "transfer") for kind in ("csv", "md", "tex")]
+        + ["curves.csv"]
+    )  # fmt: skip
