@@ -49,7 +49,8 @@ class SmallStudy:
         survived = np.isin(np.arange(n), np.arange(alive) if isinstance(alive, int) else alive)
         index = (np.arange(self.n) * 37 + 5) % (3 * self.n + 1)
         assert len(set(index)) == self.n
-        return pd.DataFrame({"index": index[:n], "label": 1, "prediction": survived.astype(int)})
+        labels = np.arange(n) % 10  # no class is more than a tenth
+        return pd.DataFrame({"index": index[:n], "label": labels, "prediction": np.where(survived, labels, labels + 1)})
 
     def _ordered(self, table: pd.DataFrame, model: str) -> pd.DataFrame:
         """The rows in an order that differs from model to model, since whoever compares two has to go by the index."""
@@ -83,7 +84,7 @@ class SmallStudy:
         for (name, at, epsilon), alive in self.together.items():
             if (name, at) == (model, norm):
                 table = self._table(alive, seed)
-                survived = table["prediction"] == 1
+                survived = table["prediction"] == table["label"]
                 broken_by = np.where(survived, "", "square")
                 part = table[["index", "label"]].assign(epsilon=epsilon, survived=survived, broken_by=broken_by)
                 parts.append(part)
@@ -114,9 +115,10 @@ class SmallStudy:
                 parts.append(self._table(alive, seed, self.probes).assign(**key))
         write_records(pd.concat(parts[1:] or parts), folder / "probes.csv")
         attacks = [attack for attack, attacked, _ in self.attacked if attacked == model]
-        zero = {attack: self.zero.get((model, attack), 0) for attack in [*attacks, "least_norm"]}
+        zero = {attack: self.zero.get((model, attack), 0) for attack in attacks}
         zero = {attack: count for attack, count in zero.items() if self._setting(attack).climbed_loss}
-        write_json(folder / "probes.json", {"n": self.n, "zero_gradients": zero})
+        zero = {attack: {"n": self.n, "zero": count} for attack, count in zero.items()}
+        write_json(folder / "probes.json", {"zero_gradients": zero})
 
     def options(self) -> dict:
         """Writes everything; returns the options that programs which read the whole study are given."""

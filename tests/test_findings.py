@@ -32,11 +32,11 @@ def study(folder, **changes) -> SmallStudy:
     return SmallStudy(folder, **(content | changes))
 
 
-def found(small: SmallStudy, pairs=PAIR, claims=CLAIM, epsilon=None, difference=0.05):
+def found(small: SmallStudy, pairs=PAIR, claims=CLAIM, epsilon=None, difference=0.05, unlike=None):
     """The comparisons and the page."""
     records, verdicts = small.read()
     table = comparisons(records, verdicts, pairs, difference)
-    return table, page(table, claims, epsilon, difference, list(small.seeds))
+    return table, page(table, claims, unlike or {}, epsilon, difference, list(small.seeds))
 
 
 def together(**right) -> dict:
@@ -84,8 +84,8 @@ def test_the_sentence_has_all_of_its_numbers(tmp_path):
 @pytest.mark.parametrize(
     ("left", "words"),
     [
-        (20, "-10.0 are left: it is masking."),
-        (40, "0.0 are left: it is masking."),
+        (20, "nothing is left: it is masking."),
+        (40, "nothing is left: it is masking."),
         (46, "3.0 are left: it is mostly masking (90 %)."),
         (60, "10.0 are left: it is mostly masking (67 %)."),
         (80, "20.0 are left: 33 % of it is masking."),
@@ -125,8 +125,9 @@ HUGE = {("guarded", "huge_epsilon", "worst_case", "inf", "0.5"): 30}
         ({"together": together(**CHANCE)}, "is not decided: no gain is to be told from chance, but there are too few images "
          "to exclude one"),
         ({"probed": HUGE}, "is not decided: the worst case itself fails its diagnosis"),
-        ({"probed": HUGE, "together": together(plain=40, guarded=25)}, "is not decided: the worst case itself fails its "
-         "diagnosis"),
+        ({"probed": HUGE, "together": together(plain=40, guarded=25)}, "does not stand: robust accuracy fell"),
+        ({"together": together(plain=3, guarded=5)}, "finds nothing to stand on: less than 5 % of the images survive on either "
+         "model"),
     ],
 )  # fmt: skip
 def test_what_becomes_of_a_claim(tmp_path, changes, status):
@@ -227,6 +228,27 @@ def test_a_mark_of_any_seed_is_told(tmp_path):
     assert "60.0 % (60.0 to 60.0 over 2 seeds) †" in text
 
 
+def test_a_lost_gain_is_masking_only_where_a_diagnosis_means_it(tmp_path):
+    """An attack whose steps can't reach epsilon fails its diagnosis, too, but its gradient is none the worse."""
+    short = {"fgsm": AttackSettings("bim", step=0.001, iterations=3)}
+    table, text = found(study(tmp_path, zero={}, settings=short))
+    assert table.set_index("attack").loc["fgsm", ["verdict_model", "masked"]].tolist() == ["fail", False]
+    assert "mostly owed to the weakness of the attack" in text
+    table, _ = found(study(tmp_path / "masked"))
+    assert table["masked"].tolist() == [False, True, False]
+
+
+def test_a_worst_case_that_fails_calls_no_gain_real(tmp_path):
+    _, text = found(study(tmp_path, probed=HUGE, together=together(plain=40, guarded=110)))
+    assert "How much of the gain is real is not decided: the worst case itself fails its diagnosis." in text
+
+
+def test_models_that_were_not_attacked_alike_are_told(tmp_path):
+    small = study(tmp_path)
+    assert "attacked alike" not in found(small)[1]
+    assert "aimed, pgd was run on one of them only" in found(small, unlike={"guarded": ["aimed", "pgd"]})[1]
+
+
 def test_no_defended_model(tmp_path):
     table, text = found(study(tmp_path, defences={}), pairs=[], claims={})
     assert len(table) == 0 and "p_holm" in table
@@ -262,6 +284,8 @@ def test_a_baseline_that_is_not_attacked_leaves_the_clean_accuracy(tmp_path):
     table, text = found(small)
     assert table["attack"].tolist() == ["clean"]
     assert "Clean accuracy went from" in text and "stands**" not in text and "Under " not in text
+    assert "No attack was run on both." in text
+    assert "It **is not decided**: the two have no worst case in common." in text
 
 
 def test_two_norms_are_told_apart(tmp_path):
@@ -313,7 +337,7 @@ def test_the_programs_write_what_the_functions_tell(tmp_path):
     assert (tmp_path / "findings.md").read_text(encoding="utf-8") == text
     assert read_records(tmp_path / "comparisons.csv")["p_holm"].tolist() == pytest.approx(table["p_holm"].tolist())
     judged = (tmp_path / "verdicts.md").read_text(encoding="utf-8")
-    assert "| guarded | 1      | fgsm       | inf    | fail      | zero_gradients † |" in judged
+    assert "| guarded | 1      | fgsm       | inf    | fail      | zero_gradients †" in judged
     assert "zero_gradients † 40.0 % of 200 images have no gradient" in judged
     assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == sorted(
         [f"{name}.{kind}" for name in ("clean_accuracy", "robust_accuracy", "worst_case", "transfer") for kind in ("csv", "md", "tex")]

@@ -96,8 +96,8 @@ def main(
     target = Target(network, data.pixel_range, pixel_scale(epsilon_unit, data.pixel_range), seed, batch_size)
     probes = Probes(target, clean.take(np.arange(min(n, len(clean)))), data.pixel_range)
     write_records(probes.run(attacks, cascade, results, queries, huge_epsilon), records)
-    zero = zero_gradients(network, to_pixels(clean.images, data.pixel_range), clean.labels, attacks | cascade)
-    write_json(summary, {"n": len(clean), "zero_gradients": zero})
+    zero = zero_gradients(network, to_pixels(clean.images, data.pixel_range), clean.labels, attacks, seed)
+    write_json(summary, {"zero_gradients": zero})
 
 
 if __name__ == "__main__":

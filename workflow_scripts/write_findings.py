@@ -37,9 +37,13 @@ def main(defences, epsilon, difference, verdicts, comparisons, findings, **runs)
     pairs = [(model, baseline) for model, baseline, _, _ in defences]
     table = compare(study, read_records(verdicts), pairs, difference)
     claims = {model: (claim, source) for model, _, claim, source in defences if claim}
+    unlike = {
+        model: sorted(set(study.attacks_on(model)) ^ set(study.attacks_on(baseline))) for model, baseline in pairs
+    }
     write_records(table, comparisons)
     with whole_file(findings) as temporary:
-        temporary.write_text(page(table, claims, epsilon, difference, list(study.seeds)), encoding="utf-8")
+        told = page(table, claims, unlike, epsilon, difference, list(study.seeds))
+        temporary.write_text(told, encoding="utf-8")
 
 
 if __name__ == "__main__":

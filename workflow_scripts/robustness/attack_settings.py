@@ -65,9 +65,12 @@ class AttackSettings:
 def settings_from_json(name: str, text: str) -> AttackSettings:
     """The settings of an attack from a JSON object with AttackSettings' fields; raises UserError for anything else."""
     try:
-        return AttackSettings(**json.loads(text))
+        settings = AttackSettings(**json.loads(text))
     except (json.JSONDecodeError, TypeError) as error:
         raise UserError(f"the settings of attack {name} are no JSON object of attack settings ({error}).") from error
+    if settings.method not in METHODS:
+        raise UserError(f"attack {name}: there is no method {settings.method}; choose one of {', '.join(METHODS)}.")
+    return settings
 
 
 def pixel_scale(unit: str, pixel_range: tuple[float, float]) -> float:

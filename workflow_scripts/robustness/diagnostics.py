@@ -1,6 +1,6 @@
 """Signs that a robust accuracy says more about the attack than about the model, each with a verdict from the records.
 
-Every diagnostic is a function (evidence) -> findings, one a epsilon or one for all; RAISED_IF and MEANS tell it in words.
+Every diagnostic is a function (evidence) -> findings, one an epsilon or one for all; RAISED_IF and MEANS tell it in words.
 Of two attacks on the same images the one that breaks more is told by an exact one-sided McNemar test.
 """
 
@@ -24,15 +24,14 @@ class Evidence:
 
     survivals: {epsilon: (n,) bool by image index}, as the records say. settings: None for the worst case. probes: of the
     probed images. transfer: {(source, epsilon): (n,) bool}, the same attack crafted on other models. zero_gradients:
-    share of images, None where no gradient is followed. n_classes: of the dataset.
+    {n: images attacked, zero: those without a gradient}, None where none is followed. n_classes: of the dataset.
     """
 
     survivals: dict[str, pd.Series]
     settings: AttackSettings | None
     probes: pd.DataFrame
     transfer: dict[tuple[str, str], pd.Series]
-    zero_gradients: float | None
-    n_images: int
+    zero_gradients: dict[str, int] | None
     n_classes: int
 
     def probe(self, name: str, attack: str | None, epsilon: str | None = None) -> pd.DataFrame:
@@ -83,17 +82,17 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _compared(attacked: pd.Series, reference: pd.Series, epsilon: str, what: str) -> Finding | None:
+def _compared(attacked: pd.Series, reference: pd.Series, epsilon: str, what: str, tests: int = 1) -> Finding | None:
     """A finding on an attack and a reference that should not break more; both (n,) bool by index, on shared images.
 
-    Warning where the reference breaks more by at least 1 point at p < 0.05, fail by at least 5 points at p < 0.001.
+    tests: the number of references of which the worst is taken; p is corrected for it (Bonferroni). Warning where the reference breaks more by at least 1 point at p < 0.05, fail by at least 5 points at p < 0.001.
     """
     attacked, reference = attacked.align(reference, join="inner")
     n = len(attacked)
     if n == 0:
         return None
     more, fewer = int((attacked & ~reference).sum()), int((reference & ~attacked).sum())
-    p = mcnemar_p(more, fewer, "greater")
+    p = min(1.0, tests * mcnemar_p(more, fewer, "greater"))
     difference = (more - fewer) / n  # of the counts, so that 5 points are 5 points
     value, other = float(attacked.mean()), float(reference.mean())
     verdict = PASS
@@ -110,11 +109,10 @@ def _compared(attacked: pd.Series, reference: pd.Series, epsilon: str, what: str
 )
 def zero_gradients(name: str, evidence: Evidence) -> Iterator[Finding]:
     """Gradient masking in its plainest form (Athalye et al. 2018, arXiv 1802.00420)."""
-    share = evidence.zero_gradients
-    if share is not None:
+    if evidence.zero_gradients and (n := evidence.zero_gradients["n"]):
+        share = evidence.zero_gradients["zero"] / n
         verdict = FAIL if share > 0.1 else WARNING if share > 0.01 else PASS
-        says = f"{_percent(share)} of {evidence.n_images} images have no gradient"
-        yield Finding("", verdict, share, 0.01, evidence.n_images, None, says)
+        yield Finding("", verdict, share, 0.01, n, None, f"{_percent(share)} of {n} images have no gradient")
 
 
 @diagnostic(
@@ -148,10 +146,10 @@ def weaker_than_gradient_free(name: str, evidence: Evidence) -> Iterator[Finding
 def weaker_than_transfer(name: str, evidence: Evidence) -> Iterator[Finding]:
     """Papernot et al. 2017 (arXiv 1602.02697): masked gradients do not stop transferred examples."""
     for epsilon, attacked in evidence.survivals.items():
+        sources = {source: moved for (source, at), moved in evidence.transfer.items() if at == epsilon}
         found = [
-            _compared(attacked, moved, epsilon, f"the same from {source}")
-            for (source, at), moved in evidence.transfer.items()
-            if at == epsilon
+            _compared(attacked, moved, epsilon, f"the same from {source}", len(sources))
+            for source, moved in sources.items()
         ]
         found = [finding for finding in found if finding]
         if found:
@@ -175,7 +173,9 @@ def weaker_than_noise(name: str, evidence: Evidence) -> Iterator[Finding]:
     "the larger ball holds all of the smaller, so the attack overshoots: it is too weak at this epsilon",
 )
 def rises_with_epsilon(name: str, evidence: Evidence) -> Iterator[Finding]:
-    """Carlini et al. 2019, section 4: accuracy falls monotonically with the distortion."""
+    """Carlini et al. 2019, section 4: accuracy falls monotonically with the distortion; the worst case's by construction."""
+    if evidence.settings is None:
+        return
     rising = sorted(evidence.survivals, key=float)
     for place, epsilon in enumerate(rising[1:], start=1):
         smaller = min(rising[:place], key=lambda text: evidence.survivals[text].mean())
@@ -185,8 +185,8 @@ def rises_with_epsilon(name: str, evidence: Evidence) -> Iterator[Finding]:
 
 
 @diagnostic(
-    "more of the probed images than guessing would get right survive an epsilon at which every image can become the same "
-    "grey (fail: the whole 95 % interval lies above guessing)",
+    "more of the probed images than guessing would get right (the largest class, if that is more) survive an epsilon at which "
+    "every image can become the same grey (fail: the whole 95 % interval lies above guessing)",
     "no classifier can withstand that, so the attack does not find what is there",
 )
 def survives_huge_epsilon(name: str, evidence: Evidence) -> Iterator[Finding]:
@@ -194,7 +194,7 @@ def survives_huge_epsilon(name: str, evidence: Evidence) -> Iterator[Finding]:
     rows = evidence.probe("huge_epsilon", name)
     if len(rows):
         alive = _survived(rows)
-        guessing = 1 / evidence.n_classes
+        guessing = max(1 / evidence.n_classes, float(rows["label"].value_counts(normalize=True).max()))
         low, _ = wilson_interval(int(alive.sum()), len(alive))
         verdict = FAIL if low > guessing else WARNING if alive.mean() > guessing else PASS
         share, epsilon = float(alive.mean()), rows["epsilon"].iloc[0]
@@ -203,7 +203,7 @@ def survives_huge_epsilon(name: str, evidence: Evidence) -> Iterator[Finding]:
 
 
 @diagnostic(
-    "twice the iterations break more than 2 % of the probed images besides (fail: more than 10 %)",
+    "twice the iterations break more than 1 % of the probed images besides, with the whole 95 % interval (fail: more than 5 %)",
     "the attack was stopped before it was done: the accuracy is that of its number of iterations",
 )
 def gains_from_iterations(name: str, evidence: Evidence) -> Iterator[Finding]:
@@ -215,15 +215,15 @@ def gains_from_iterations(name: str, evidence: Evidence) -> Iterator[Finding]:
         rows = evidence.probe("twice_the_iterations", name, epsilon)
         broken = int((~_survived(rows)).sum()) if len(rows) else 0
         if len(probed):
-            share = broken / len(probed)
-            verdict = FAIL if share > 0.1 else WARNING if share > 0.02 else PASS
+            low, _ = wilson_interval(broken, len(probed))
+            verdict = FAIL if low > 0.05 else WARNING if low > 0.01 else PASS
             says = f"twice the iterations break {broken} more of {len(probed)} images"
-            yield Finding(epsilon, verdict, share, 0.02, len(probed), None, says)
+            yield Finding(epsilon, verdict, broken / len(probed), 0.01, len(probed), None, says)
 
 
 @diagnostic(
     "step x iterations is less than epsilon",
-    "no pixel can move by epsilon, so that beyond the budget the attack is measured, not the model",
+    "the attack can't cross the ball from where it starts, so that beyond the budget the attack is measured, not the model",
 )
 def step_budget_below_epsilon(name: str, evidence: Evidence) -> Iterator[Finding]:
     """Listing 4.4 of the thesis: 40 steps of 0.01 at epsilons up to 0.8."""
@@ -235,9 +235,11 @@ def step_budget_below_epsilon(name: str, evidence: Evidence) -> Iterator[Finding
         budget = step * settings.iterations
         verdict = PASS if reaches_epsilon(settings, epsilon) else FAIL
         says = f"step x iterations is {budget:g}, epsilon {epsilon}"
-        yield Finding(epsilon, verdict, budget, float(epsilon), evidence.n_images, None, says)
+        yield Finding(epsilon, verdict, budget, float(epsilon), len(evidence.survivals[epsilon]), None, says)
 
 
+# Those that mean that the gradient hides the way, and not just that an attack is weak.
+MASKING = ("zero_gradients", *(name for name in DIAGNOSTICS if name.startswith("weaker_than")), "survives_huge_epsilon")
 UNTARGETED_ONLY = tuple(name for name in DIAGNOSTICS if name not in ("zero_gradients", "step_budget_below_epsilon"))
 
 

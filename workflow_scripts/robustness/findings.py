@@ -6,13 +6,13 @@ from robustness.comparisons import holm, images_needed, mcnemar_p, paired_differ
 from robustness.diagnostics import FAIL, MARKS, worst
 from robustness.intervals import wilson_interval
 from robustness.study_records import WORST_CASE, StudyRecords, survived
-from robustness.verdicts import verdict_of
+from robustness.verdicts import is_masked, verdict_of
 
 CLEAN = "clean"
 COLUMNS = [
     *("dataset", "model", "defence", "baseline", "seed", "attack", "norm", "epsilon", "n"),
     *("accuracy_baseline", "accuracy", "only_baseline", "only_model", "difference", "low", "high"),
-    *("p", "p_holm", "verdict", "verdict_baseline", "verdict_model", "images_needed"),
+    *("p", "p_holm", "verdict", "verdict_baseline", "verdict_model", "masked", "images_needed"),
 ]
 CLAIM = ["model", "baseline", "attack", "norm", "epsilon"]  # what is tested as one, over all seeds
 LEVEL = 0.05
@@ -23,7 +23,8 @@ def comparisons(study: StudyRecords, verdicts: pd.DataFrame, pairs: list[tuple[s
 
     pairs: (defended model, baseline). difference: for which images_needed is told. p: exact McNemar, two-sided. p_holm:
     of the claim, the largest p of its seeds (all of them have to agree), corrected by Holm for the number of claims.
-    verdict: the worse one of the two models' robust accuracies, verdict_baseline and verdict_model.
+    verdict: the worse one of the two models' robust accuracies, verdict_baseline and verdict_model. masked: whether a
+    diagnostic that means masking fails for the defended one.
     """
     rows = []
     for model, baseline in pairs:
@@ -43,6 +44,7 @@ def comparisons(study: StudyRecords, verdicts: pd.DataFrame, pairs: list[tuple[s
                         **{"difference": delta, "low": low, "high": high},
                         "p": mcnemar_p(only_model, only_baseline),
                         **{"verdict": worst(both), "verdict_baseline": both[1], "verdict_model": both[0]},
+                        "masked": is_masked(verdicts, model, seed, attack, norm, epsilon),
                         "images_needed": images_needed(difference, (only_model + only_baseline) / n),
                     }
                 )
@@ -121,9 +123,11 @@ def _masking(attacked: pd.DataFrame, together: pd.DataFrame) -> str:
     gain, left = attacked["difference"].mean(), together["difference"].mean()
     if _gains(attacked) < 1:
         return "There is no gain to explain."
+    if worst(together["verdict_model"]) == FAIL:
+        return "How much of the gain is real is not decided: the worst case itself fails its diagnosis."
     share = min(100 * (gain - left) / gain, 100)
-    told = f"Of the gain of {100 * gain:.1f} points {100 * left:.1f} are left"
-    cause = "masking" if worst(attacked["verdict_model"]) == FAIL else "owed to the weakness of the attack"
+    told = f"Of the gain of {100 * gain:.1f} points {f'{100 * left:.1f} are' if left > 0 else 'nothing is'} left"
+    cause = "masking" if attacked["masked"].any() else "owed to the weakness of the attack"
     if share > 90:
         return f"{told}: it is {cause}."
     if share > 50:
@@ -138,13 +142,15 @@ def _status(together: pd.DataFrame, difference: float) -> str:
 
     Without a gain that is to be told from chance it is decided only if the interval excludes one of `difference`.
     """
-    if worst(together["verdict"]) == FAIL:
-        return "is not decided: the worst case itself fails its diagnosis"
     gain = _gains(together)
+    if gain == -1:  # which a worst case that claims too much could only hide
+        return "does not stand: robust accuracy fell"
+    if worst(together["verdict_model"]) == FAIL:
+        return "is not decided: the worst case itself fails its diagnosis"
     if gain == 1:
         return "stands"
-    if gain == -1:
-        return "does not stand: robust accuracy fell"
+    if together[["accuracy", "accuracy_baseline"]].max(axis=None) < difference:
+        return f"finds nothing to stand on: less than {100 * difference:g} % of the images survive on either model"
     if together["high"].max() < difference:
         return (
             "does not stand: no gain is to be told from chance, and the interval excludes one of "
@@ -185,18 +191,71 @@ def _table(rows: pd.DataFrame) -> str:
     return pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True)
 
 
+def _sentences(rows: pd.DataFrame, defence: str, epsilon: str | None) -> str:
+    """What a defence changed under each attack of the study, beside the worst case of its norm."""
+    text = ""
+    attacked = rows[~rows["attack"].isin([CLEAN, WORST_CASE])]
+    for (attack, norm), part in attacked.groupby(["attack", "norm"], sort=False):
+        at = _chosen(part, epsilon)
+        here = part[part["epsilon"] == at]
+        together = rows[(rows["attack"] == WORST_CASE) & (rows["norm"] == norm) & (rows["epsilon"] == at)]
+        text += (
+            f"\n- Under {attack}, {defence} changed robust accuracy at epsilon {at} {_change(here)}; under attacks that see "
+            f"through masking, {_change(together)}. {_masking(here, together)}"
+        )
+    return text + "\n" if text else "\nNo attack was run on both.\n"
+
+
+def _claim(rows: pd.DataFrame, claim: tuple[str, str] | None, epsilon: str | None, difference: float) -> str:
+    """Whether a published claim stands, a paragraph a norm."""
+    if claim is None:
+        return "\nThe study names no published claim to hold this against (`claim` of the model).\n"
+    text, (words, source) = "", claim
+    for norm, part in rows[rows["attack"] == WORST_CASE].groupby("norm", sort=False):
+        at = _chosen(part, epsilon)
+        told = {eps: _status(here, difference) for eps, here in part.groupby("epsilon", sort=False)}
+        others: dict[str, list[str]] = {}
+        for eps, status in told.items():
+            others.setdefault(status, []).extend([eps] if eps != at else [])
+        rest = "; ".join(f"at {', '.join(texts)} it {status}" for status, texts in others.items() if texts)
+        text += (
+            f'\nPublished claim: "{words}" ({source}). At epsilon {at} (norm {norm}), by the worst case, it '
+            f"**{told[at]}**{'; ' + rest if rest else ''}.\n"
+        )
+    return (
+        text
+        or f'\nPublished claim: "{words}" ({source}). It **is not decided**: the two have no worst case in common.\n'
+    )
+
+
 def page(
-    table: pd.DataFrame, claims: dict[str, tuple[str, str]], epsilon: str | None, difference: float, seeds: list[int]
+    table: pd.DataFrame,
+    claims: dict[str, tuple[str, str]],
+    unlike: dict[str, list[str]],
+    epsilon: str | None,
+    difference: float,
+    seeds: list[int],
 ) -> str:
-    """findings.md. table: of `comparisons`. claims: {model: (text, source)} as published. epsilon: of the sentences."""
+    """findings.md. table: of `comparisons`. claims: {model: (text, source)} as published. epsilon: of the sentences.
+
+    unlike: {model: attacks that were run on it or on its baseline, but not on both}.
+    """
     text = "# What each defence was worth\n\n"
     if not len(table):
         return text + "No model of this study has a defence and a baseline to be measured against.\n"
     named = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
     text += (
-        f"Every number is measured ({named}). An accuracy has its 95 % Wilson interval, or with several seeds the least and "
-        "greatest; a difference that of Agresti and Min for pairs. p is McNemar's exact test on the same images, the largest "
-        f"of all seeds, corrected by Holm for the {len(table.groupby(CLAIM))} comparisons of this page. "
+        f"Every number is measured ({named}). An accuracy has its 95 % Wilson interval, a difference that of Agresti and Min "
+        "for pairs, each for itself. p is McNemar's exact test on the same images, corrected by Holm for the "
+        f"{len(table.groupby(CLAIM))} comparisons of this page; it speaks of these trained networks on other images, not of "
+        "other trainings. "
+    )
+    if len(seeds) > 1:
+        text += (
+            "With several seeds an accuracy is their mean with the least and greatest, the bracket of a difference reaches "
+            "from the lowest to the highest bound of all seeds, and p is the largest of them, since all have to agree. "
+        )
+    text += (
         "Attacks that see through masking are the worst case: an image counts as robust only if it survives every attack of "
         "the study, every set that was crafted on another model, and a cascade of attacks that do not depend on the size of "
         f"the logits. {MARKS['fail']} marks a number that fails its diagnosis, {MARKS['warning']} one that is "
@@ -206,31 +265,13 @@ def page(
         defence = rows["defence"].iloc[0].replace("_", " ").replace("none", model)
         text += f"\n## {model} ({defence}) against {baseline}\n\n"
         text += f"Clean accuracy went {_change(rows[rows['attack'] == CLEAN])}.\n"
-        attacked = rows[~rows["attack"].isin([CLEAN, WORST_CASE])]
-        for (attack, norm), part in attacked.groupby(["attack", "norm"], sort=False):
-            at = _chosen(part, epsilon)
-            here = part[part["epsilon"] == at]
-            together = rows[(rows["attack"] == WORST_CASE) & (rows["norm"] == norm) & (rows["epsilon"] == at)]
+        text += _sentences(rows, defence, epsilon)
+        text += _claim(rows, claims.get(model), epsilon, difference)
+        if unlike.get(model):
             text += (
-                f"\n- Under {attack}, {defence} changed robust accuracy at epsilon {at} {_change(here)}; under attacks that see "
-                f"through masking, {_change(together)}. {_masking(here, together)}"
+                f"\nThe two were not attacked alike: {', '.join(unlike[model])} was run on one of them only, and counts in "
+                "the worst case of that one.\n"
             )
-        text += "\n"
-        if model in claims:
-            words, source = claims[model]
-            for norm, part in rows[rows["attack"] == WORST_CASE].groupby("norm", sort=False):
-                at = _chosen(part, epsilon)
-                told = {eps: _status(here, difference) for eps, here in part.groupby("epsilon", sort=False)}
-                others: dict[str, list[str]] = {}
-                for eps, status in told.items():
-                    others.setdefault(status, []).extend([eps] if eps != at else [])
-                rest = "; ".join(f"at {', '.join(texts)} it {status}" for status, texts in others.items() if texts)
-                text += (
-                    f'\nPublished claim: "{words}" ({source}). At epsilon {at} (norm {norm}), by the worst case, it '
-                    f"**{told[at]}**{'; ' + rest if rest else ''}.\n"
-                )
-        else:
-            text += "\nThe study names no published claim to hold this against (`claim` of the model).\n"
         text += f"\n{_table(rows)}\n"
     text += (
         f"\nImages needed: to see a difference of {100 * difference:g} points at the 5 % level with a chance of 80 %, before any "

@@ -12,8 +12,10 @@ import pandas as pd
 
 from robustness.attack_losses import loss_named
 from robustness.attack_settings import ITERATING, AttackSettings
+from robustness.crafting import choose_targets
 from robustness.datasets import Images, to_pixels
 from robustness.gradients import has_zero_gradient
+from robustness.model_files import predict_logits
 from robustness.worst_case import Target, find_worst_case
 
 LOG = logging.getLogger(__name__)
@@ -21,16 +23,27 @@ COLUMNS = ["probe", "attack", "norm", "epsilon", "index", "label", "prediction"]
 
 
 def zero_gradients(
-    network, images: np.ndarray, labels: np.ndarray, attacks: dict[str, AttackSettings]
-) -> dict[str, int]:
-    """For each attack that follows a gradient, of how many images that gradient is exactly zero; images: pixels."""
+    network, images: np.ndarray, labels: np.ndarray, attacks: dict[str, AttackSettings], seed: int
+) -> dict[str, dict[str, int]]:
+    """For each attack that follows a gradient: of how many of the n images it attacks that gradient is exactly zero.
+
+    images: pixels. seed: of random targets. A targeted attack descends the loss of its target, which may have a gradient
+    where that of the true class has none.
+    """
     counted, found = {}, {}
     for name, settings in attacks.items():
         if climbed := settings.climbed_loss:
-            key = climbed, settings.logit_scale
+            key = climbed, settings.logit_scale, settings.target
             if key not in counted:
-                loss = loss_named(*key)
-                counted[key] = int(has_zero_gradient(network, images, labels, loss).sum())
+                aims = labels
+                if settings.targeted:
+                    aims = choose_targets(predict_logits(network, images), labels, settings.target, seed)
+                attacked = aims >= 0
+                loss = loss_named(climbed, settings.logit_scale)
+                zero = (
+                    has_zero_gradient(network, images[attacked], aims[attacked], loss) if attacked.any() else attacked
+                )
+                counted[key] = {"n": int(attacked.sum()), "zero": int(zero.sum())}
             found[name] = counted[key]
     return found
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from robustness.diagnostics import MARKS, MEANS, ORDER, PASS, RAISED_IF, Evidence, diagnose, worst
+from robustness.diagnostics import FAIL, MARKS, MASKING, MEANS, ORDER, PASS, RAISED_IF, Evidence, diagnose, worst
 from robustness.study_records import WORST_CASE, StudyRecords, survived
 
 COLUMNS = [
@@ -30,7 +30,7 @@ def _evidence(study: StudyRecords, model: str, seed: int, n_classes: int):
     if not norms:
         return
     probes, told = study.probes(model, seed), study.probes_summary(model, seed)
-    zero, n = told["zero_gradients"], told["n"]
+    zero = told["zero_gradients"]
     moved = study.transfer(model, seed)
     for attack, epsilons in attacks.items():
         settings = study.settings(model, seed, attack)
@@ -40,32 +40,38 @@ def _evidence(study: StudyRecords, model: str, seed: int, n_classes: int):
         if moved is not None:
             rows = moved[moved["attack"] == attack]
             transfer = {key: survived(part) for key, part in rows.groupby(["source", "epsilon"], sort=False)}
-        share = zero[attack] / n if attack in zero else None
         of_norm = probes[probes["norm"] == settings.norm]
-        yield attack, settings.norm, Evidence(survivals, settings, of_norm, transfer, share, n, n_classes)
+        yield attack, settings.norm, Evidence(survivals, settings, of_norm, transfer, zero.get(attack), n_classes)
     for norm in norms:
         wide = study.worst_case(model, seed, norm)
         survivals = {epsilon: wide[epsilon] for epsilon in wide.columns}
-        cascade = study.worst_case_summary(model, seed, norm)["attacks"]
-        mine = [name for name in attacks if study.settings(model, seed, name).norm == norm]
-        shares = [zero[name] / n for name in [*mine, *cascade] if name in zero]
-        of_norm = probes[probes["norm"] == norm]
-        yield WORST_CASE, norm, Evidence(survivals, None, of_norm, {}, min(shares, default=None), n, n_classes)
+        yield WORST_CASE, norm, Evidence(survivals, None, probes[probes["norm"] == norm], {}, None, n_classes)
+
+
+def concerning(
+    table: pd.DataFrame, model: str, seed: int, attack: str, norm: str, epsilon: str | None = None
+) -> pd.DataFrame:
+    """The rows that concern a robust accuracy: those of its epsilon or of all, or of every epsilon if none is given."""
+    rows = table[(table["model"] == model) & (table["seed"] == seed)]
+    rows = rows[(rows["attack"] == attack) & (rows["norm"] == norm)]
+    return rows if epsilon is None else rows[rows["epsilon"].isin(["", epsilon])]
 
 
 def verdict_of(table: pd.DataFrame, model: str, seed: int, attack: str, norm: str, epsilon: str | None = None) -> str:
-    """The worst verdict on a robust accuracy: of all that concerns its epsilon, or of all epsilons if none is given."""
-    rows = table[(table["model"] == model) & (table["seed"] == seed)]
-    rows = rows[(rows["attack"] == attack) & (rows["norm"] == norm)]
-    if epsilon is not None:
-        rows = rows[rows["epsilon"].isin(["", epsilon])]
-    return worst(rows["verdict"])
+    """The worst verdict that concerns a robust accuracy."""
+    return worst(concerning(table, model, seed, attack, norm, epsilon)["verdict"])
+
+
+def is_masked(table: pd.DataFrame, model: str, seed: int, attack: str, norm: str, epsilon: str) -> bool:
+    """Whether a diagnostic that means masking, and not just a weak attack, fails for a robust accuracy."""
+    rows = concerning(table, model, seed, attack, norm, epsilon)
+    return bool(((rows["verdict"] == FAIL) & rows["diagnostic"].isin(MASKING)).any())
 
 
 def raised(table: pd.DataFrame, model: str, seed: int, attack: str, norm: str) -> pd.DataFrame:
     """What was raised against an attack, worst first: of each diagnostic the hardest finding, with its mark."""
-    rows = table[(table["model"] == model) & (table["seed"] == seed) & (table["verdict"] != PASS)]
-    rows = rows[(rows["attack"] == attack) & (rows["norm"] == norm)]
+    rows = concerning(table, model, seed, attack, norm)
+    rows = rows[rows["verdict"] != PASS]
     rows = rows.assign(rank=rows["verdict"].map(ORDER.index), mark=rows["verdict"].map(MARKS))
     rows = rows.sort_values("rank", kind="stable", ascending=False)
     return rows.drop_duplicates("diagnostic")

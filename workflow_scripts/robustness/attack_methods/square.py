@@ -65,7 +65,10 @@ def _stripes(context, images: np.ndarray) -> np.ndarray:
 
 
 def _squares(context, best: np.ndarray, images: np.ndarray, share: float) -> np.ndarray:
-    """One square of each image at plus or minus epsilon, the sign drawn for each channel (algorithm 2)."""
+    """One square of each image at plus or minus epsilon, the sign drawn for each channel (algorithm 2).
+
+    A square that would change nothing wastes no query: it gets the opposite signs (the authors' program draws them anew).
+    """
     n, height, width, channels = images.shape
     size = int(np.clip(round(np.sqrt(share * height * width)), 1, min(height, width)))
     rows, columns = _corners(context, n, size, images.shape)
@@ -73,7 +76,10 @@ def _squares(context, best: np.ndarray, images: np.ndarray, share: float) -> np.
     in_columns = (np.arange(width) - columns[:, None]) // size == 0
     inside = in_rows[:, :, None, None] & in_columns[:, None, :, None]
     signs = context.random.choice(np.array([-1, 1], np.float32), (n, 1, 1, channels))
-    return np.where(inside, images + context.epsilon * signs, best)
+    proposed = np.where(inside, images + context.epsilon * signs, best)
+    change = np.abs(np.clip(proposed, *context.clip) - best).max(axis=(1, 2, 3), keepdims=True)
+    opposite = np.where(inside, images - context.epsilon * signs, best)
+    return np.where(change > 1e-3 * context.epsilon, proposed, opposite)
 
 
 def _bump(context, size: int) -> np.ndarray:
