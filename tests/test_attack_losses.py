@@ -8,7 +8,7 @@ from networks import curved_network, images
 from robustness.attack_losses import (
     cross_entropy,
     difference_of_logits_ratio,
-    loss_of,
+    loss_named,
     margin,
     scaled_cross_entropy,
 )
@@ -152,5 +152,5 @@ def test_dlr_of_two_classes_is_told_by_an_attack(method):
     ids=lambda value: value if isinstance(value, str) else value.method,
 )
 def test_an_attack_climbs_the_loss_of_its_settings(settings, name):
-    value, _ = value_and_gradient(loss_of(settings), LABELS, LOGITS)
+    value, _ = value_and_gradient(loss_named(settings.climbed_loss, settings.logit_scale), LABELS, LOGITS)
     np.testing.assert_allclose(value, [LOSSES[name][1](z, label, z) for z, label in zip(LOGITS, LABELS)], rtol=1e-9)

@@ -329,6 +329,23 @@ def test_square_asks_no_more_about_what_is_found(network, data):
     assert standing < 3 and asked[0] <= 40 and 40 * standing <= asked[1] < 40 * standing + 32 * 20
 
 
+def test_square_wastes_no_query_on_a_square_that_changes_nothing():
+    """Seen by the network: the first proposal after the start differs from it in every image, however small it is."""
+    seen = []
+
+    def network(x):
+        tf.py_function(lambda pixels: seen.append(pixels.numpy()), [x], [])
+        return tf.one_hot(tf.zeros(tf.shape(x)[0], tf.int32), 4)
+
+    x = to_pixels(images(16).images, CLIP)
+    run(Flat(network, 255), (x, np.zeros(16, int)), AttackSettings("square", queries=60), 0.1)
+    seen = np.rint(np.array(seen) * 255)
+    assert seen.shape == (60, 16, 8, 8, 1)
+    # Nothing is ever better than the start, so that all are proposed beside it.
+    changed = (seen[1:] != seen[0]).any((2, 3, 4))
+    assert changed.all()
+
+
 @pytest.mark.parametrize("queries", [1, 2, 40])
 def test_square_moves_every_pixel_to_the_edge_of_the_ball(queries):
     """Algorithms 2 and 3 of the paper: what it proposes lies at the corners of the cube, or on the sphere."""

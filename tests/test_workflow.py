@@ -53,7 +53,15 @@ def test_everything_was_made(tiny_run):
     names = ("robust_accuracy", "clean_accuracy", "worst_case", "transfer")
     expected = {f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")}
     assert tables == expected | {"curves.csv", "verdicts.csv", "verdicts.md", "comparisons.csv", "findings.md"}
-    assert {"worst_case_norm_inf.png", "fgsm.png", "pgd.svg", "fgsm_targeted.png", "seed3.png", "fashion_mnist.png", "eps0.10.png"} <= plots
+    assert {
+        "worst_case_norm_inf.png",
+        "fgsm.png",
+        "pgd.svg",
+        "fgsm_targeted.png",
+        "seed3.png",
+        "fashion_mnist.png",
+        "eps0.10.png",
+    } <= plots
     for path in (tiny_run / "results/plots").rglob("*.png"):
         assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" and path.stat().st_size > 5000
     assert UNTOUCHED in snakemake(tiny_run, "--dry-run")
@@ -127,9 +135,7 @@ def test_the_worst_case_is_every_attack_together(tiny_run):
                 if (evaluation / attack / f"eps{epsilon}.csv").exists():
                     found = read(f"{attack}/eps{epsilon}.csv")
                     fallen |= {row["index"] for row in found if row["prediction"] != row["label"]}
-            fallen |= {
-                row["index"] for row in moved if row["epsilon"] == epsilon and row["prediction"] != row["label"]
-            }
+            fallen |= {row["index"] for row in moved if row["epsilon"] == epsilon and row["prediction"] != row["label"]}
             together = [row for row in read("worst_case/norm_inf.csv") if row["epsilon"] == epsilon]
             survivors = {row["index"] for row in together if row["survived"] == "True"}
             assert len(together) == 30 and not survivors & fallen
@@ -200,7 +206,12 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tiny_run, tmp_path):
 
 # --- what a change re-runs -------------------------------------------------------------------------------------------
 
-TOGETHER = {"evaluate_transfer", "craft_worst_case", "evaluate_worst_case", "probe_model"}  # look at all attacks on a model
+TOGETHER = {
+    "evaluate_transfer",
+    "craft_worst_case",
+    "evaluate_worst_case",
+    "probe_model",
+}  # look at all attacks on a model
 LAST = {"diagnose_attacks", "aggregate_tables", "write_findings", "plot_epsilon_curve"}  # look at the whole study
 
 
@@ -312,7 +323,11 @@ def test_one_more_seed_leaves_the_first(tiny_copy):
     ("module", "expected", "spared"),
     [
         ("robustness/crafting.py", {"craft_adversarial", "craft_worst_case"}, {"train_model", "preprocess_dataset"}),
-        ("robustness/attack_methods/apgd.py", {"craft_worst_case", "probe_model"}, {"craft_adversarial", "train_model"}),
+        (
+            "robustness/attack_methods/apgd.py",
+            {"craft_worst_case", "probe_model"},
+            {"craft_adversarial", "train_model"},
+        ),
         ("robustness/attack_methods/bim.py", set(), {"craft_adversarial", "craft_worst_case", "probe_model"}),
         ("robustness/diagnostics.py", {"diagnose_attacks"}, {"probe_model", "craft_worst_case", "evaluate_attack"}),
         ("robustness/findings.py", {"write_findings"}, {"diagnose_attacks", "aggregate_tables"}),
@@ -444,9 +459,10 @@ seeds: [0, 1]
     worst = {(row["norm"], row["seed"]): row for row in rows(folder, "worst_case.csv")}
     assert set(worst) == {(norm, seed) for norm in ("inf", "2") for seed in "01"}
     assert all(int(worst["2", seed]["correct"]) <= int(table["bim", seed]["correct"]) for seed in "01")
-    assert rows(folder, "transfer.csv") == [] and "No model of this study has a defence" in (
-        folder / "results/tables/findings.md"
-    ).read_text()
+    assert (
+        rows(folder, "transfer.csv") == []
+        and "No model of this study has a defence" in (folder / "results/tables/findings.md").read_text()
+    )
     parts = {row["part"]: row for row in rows(folder, "clean_accuracy.csv") if row["seed"] == "0"}
     assert parts["validation"]["n"] == parts["test"]["n"] == "18"
     assert parts["validation"]["correct"] == parts["test"]["correct"]
