@@ -12,12 +12,13 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 run: $(VENV)/run.stamp
 	snakemake --cores all
-	@echo "Done: see results/tables/robust_accuracy.md and results/plots."
+	@echo "Done: see results/tables/findings.md, the other tables beside it, and results/plots."
 
 test: $(VENV)/test.stamp
 	python -m pytest
 
-FIGURES := accuracy/fashion_mnist/fgsm accuracy/fashion_mnist/pgd loss/fashion_mnist/pgd \
+FIGURES := accuracy/fashion_mnist/worst_case_norm_inf \
+    accuracy/fashion_mnist/fgsm accuracy/fashion_mnist/pgd loss/fashion_mnist/pgd \
     examples/undefended/seed1/pgd/eps0.1 examples/distilled/seed1/fgsm/eps0.1 \
     confusion/undefended/seed1 training/distilled/seed1 erasing/fashion_mnist
 

@@ -6,7 +6,7 @@
 rule craft_adversarial:
     input:
         program=program("craft_adversarial"),
-        modules=lambda wildcards: modules("craft_adversarial", [config["attacks"][wildcards.attack]["method"]]),
+        modules=lambda wildcards: modules("craft_adversarial", config["attacks"][wildcards.attack]["method"]),
         env="envs/tensorflow.yaml",
         model=f"{RESULTS}/models/{{model}}/seed{{seed}}/model.keras",
         images=model_file("evaluation.npz"),
@@ -44,7 +44,7 @@ rule craft_adversarial:
 rule craft_worst_case:
     input:
         program=program("craft_worst_case"),
-        modules=modules("craft_worst_case", [attack["method"] for attack in CASCADE.values()]),
+        modules=modules("craft_worst_case", *(attack["method"] for attack in CASCADE.values())),
         env="envs/tensorflow.yaml",
         model=f"{RESULTS}/models/{{model}}/seed{{seed}}/model.keras",
         images=model_file("evaluation.npz"),

@@ -1,6 +1,7 @@
 # What all stages share. The config is checked here, and functions turn it into inputs, params and resources.
 
 import ast
+import functools
 import hashlib
 import json
 import re
@@ -93,7 +94,8 @@ def program(name):
     return str(SCRIPTS.relative_to(ROOT) / f"{name}.py")
 
 
-def modules(name, methods=()):
+@functools.cache
+def modules(name, *methods):
     """All shared modules that a program imports, directly or not, so that a change in one re-runs just its rules.
 
     methods: of the attacks that it carries out, which it imports by their names.
@@ -347,15 +349,13 @@ def attack_records(wildcards):
 
 
 def transfer_sources(model):
-    """What is scored on a model as transfer: (other model, attack, epsilon) of the same dataset."""
+    """What is scored on a model as transfer: (other model, attack, its epsilons above 0) of the same dataset."""
     dataset = config["models"][model]["dataset"]
     return [
-        (other, attack, epsilon)
+        (other, attack, [epsilon for epsilon in EPSILONS[attack] if float(epsilon) > 0])
         for other in MODELS
         if other != model and config["models"][other]["dataset"] == dataset
         for attack in study.attacks_on(config, other)
-        for epsilon in EPSILONS[attack]
-        if float(epsilon) > 0
     ]
 
 

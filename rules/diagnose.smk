@@ -8,11 +8,9 @@ rule probe_model:
         program=program("probe_model"),
         modules=lambda wildcards: modules(
             "probe_model",
-            {
-                *("fgsm", "noise", "square"),
-                *(config["attacks"][name]["method"] for name in study.attacks_on(config, wildcards.model)),
-                *(attack["method"] for attack in CASCADE.values()),
-            },
+            *("fgsm", "noise", "square"),
+            *(config["attacks"][name]["method"] for name in study.attacks_on(config, wildcards.model)),
+            *(attack["method"] for attack in CASCADE.values()),
         ),
         env="envs/tensorflow.yaml",
         model=f"{RESULTS}/models/{{model}}/seed{{seed}}/model.keras",

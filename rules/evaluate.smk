@@ -100,7 +100,8 @@ rule evaluate_transfer:
         ],
         sets=lambda wildcards: [
             f"{RESULTS}/adversarial/{source}/seed{wildcards.seed}/{attack}/eps{epsilon}.npz"
-            for source, attack, epsilon in transfer_sources(wildcards.model)
+            for source, attack, epsilons in transfer_sources(wildcards.model)
+            for epsilon in epsilons
         ],
     output:
         records=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/transfer.csv",
@@ -122,8 +123,8 @@ rule evaluate_transfer:
         adversarial=f"{RESULTS}/adversarial",
         sources=lambda wildcards: shlex.join(
             word
-            for source, attack, epsilon in transfer_sources(wildcards.model)
-            for word in ("--source", source, attack, epsilon)
+            for source, attack, epsilons in transfer_sources(wildcards.model)
+            for word in ("--source", source, attack, ",".join(epsilons))
         ),
     shell:
         "python {input.program:q}"

@@ -6,6 +6,7 @@ import tensorflow as tf
 from networks import curved_network, images
 
 from robustness.attack_losses import (
+    check_classes,
     cross_entropy,
     difference_of_logits_ratio,
     loss_named,
@@ -119,10 +120,11 @@ def test_dlr_does_not_depend_on_scale_and_shift(factor, shift):
     np.testing.assert_allclose(value, [plain_dlr(z, label) for z, label in zip(LOGITS, LABELS)], rtol=1e-9)
 
 
-@pytest.mark.parametrize("labels", [[0, 1], [1, 0]])
-def test_dlr_of_two_classes_is_told(labels):
+def test_dlr_of_two_classes_is_told():
     with pytest.raises(UserError, match="needs three classes or more: choose the loss margin"):
-        difference_of_logits_ratio(tf.constant(labels), tf.constant([[1.0, 2.0], [2.0, 1.0]]))
+        check_classes("dlr", 2)
+    check_classes("dlr", 3)
+    check_classes("margin", 2)
 
 
 @pytest.mark.parametrize("method", ["apgd", "pgd"])

@@ -158,8 +158,7 @@ def tables(tmp_path_factory):
             word
             for other in MODELS
             for attack in ATTACKS
-            for epsilon in EPSILONS
-            for word in ("--source", other, attack, epsilon)
+            for word in ("--source", other, attack, ",".join(EPSILONS))
             if other != name
         ]
         call(
@@ -260,6 +259,6 @@ def test_an_adversarially_trained_network_passes_and_keeps_more(tables):
 
 def test_the_page_tells_them_apart(tables):
     masked, adversarial = tables["findings"].split("\n## ")[1:]
-    assert "masked (none) against undefended" in masked and "it is masking" in masked
+    assert masked.startswith("masked against undefended\n") and "it is masking" in masked
     assert "does not stand" in masked or "is not decided" in masked
     assert "**stands**" not in masked and "**stands" in adversarial and "masking." not in adversarial

@@ -8,7 +8,8 @@ import pytest
 
 from robustness import diagnostics
 from robustness.attack_settings import AttackSettings
-from robustness.diagnostics import DIAGNOSTICS, FAIL, MARKS, MEANS, ORDER, PASS, RAISED_IF, WARNING, Evidence, diagnose
+from robustness.diagnostics import DIAGNOSTICS, MEANS, RAISED_IF, Evidence, diagnose
+from robustness.marks import FAIL, MARKS, ORDER, PASS, WARNING, worst
 
 FGSM = AttackSettings("fgsm")
 PGD = AttackSettings("pgd", relative_step=0.25, iterations=10)
@@ -255,7 +256,7 @@ def test_nothing_known_is_nothing_said():
 
 
 def test_the_worst_verdict_counts():
-    assert diagnostics.worst([]) == PASS
-    assert diagnostics.worst([PASS, WARNING, PASS]) == WARNING
-    assert diagnostics.worst([WARNING, FAIL, PASS]) == FAIL
+    assert worst([]) == PASS
+    assert worst([PASS, WARNING, PASS]) == WARNING
+    assert worst([WARNING, FAIL, PASS]) == FAIL
     assert set(MARKS) == set(ORDER) and len(set(MARKS.values())) == 3

@@ -36,7 +36,7 @@ def found(small: SmallStudy, pairs=PAIR, claims=CLAIM, epsilon=None, difference=
     """The comparisons and the page."""
     records, verdicts = small.read()
     table = comparisons(records, verdicts, pairs, difference)
-    return table, page(table, claims, unlike or {}, epsilon, difference, list(small.seeds))
+    return table, page(table, claims, unlike or {}, records.cascade(), epsilon, difference, list(small.seeds))
 
 
 def together(**right) -> dict:
@@ -238,6 +238,44 @@ def test_a_lost_gain_is_masking_only_where_a_diagnosis_means_it(tmp_path):
     assert table["masked"].tolist() == [False, True, False]
 
 
+def test_what_fails_on_the_baseline_too_is_no_masking(tmp_path):
+    """FGSM at a huge epsilon overshoots on either model; noise has no gradient that could be masked."""
+    probed = {(model, "huge_epsilon", "fgsm", "inf", "0.5"): 30 for model in ("plain", "guarded")}
+    table, text = found(study(tmp_path, zero={}, probed=probed))
+    assert table.set_index("attack").loc["fgsm", ["verdict", "masked"]].tolist() == ["fail", False]
+    assert "mostly owed to the weakness of the attack" in text
+    del probed["plain", "huge_epsilon", "fgsm", "inf", "0.5"]
+    table, _ = found(study(tmp_path / "one", zero={}, probed=probed))
+    assert table["masked"].tolist() == [False, True, False]
+    noise = {"fgsm": AttackSettings("noise")}
+    table, _ = found(study(tmp_path / "noise", zero={}, probed=probed, settings=noise))
+    assert not table["masked"].any()
+
+
+def test_a_baseline_whose_worst_case_fails_decides_no_loss(tmp_path):
+    """Its number is too high, so the defended model may only seem to fall behind; a gain over it is one all the more."""
+    probed = {("plain", "huge_epsilon", "worst_case", "inf", "0.5"): 30}
+    _, text = found(study(tmp_path, probed=probed, together=together(plain=60, guarded=25)))
+    assert "**is not decided: the worst case itself fails its diagnosis**" in text
+    _, text = found(study(tmp_path / "gain", probed=probed))
+    assert "**stands**" in text
+
+
+def test_what_is_left_of_a_gain_is_real_only_beyond_chance(tmp_path):
+    wide = together(plain=list(range(40)), guarded=list(range(30, 100)))  # 30 and 60 discordant images: +15 points
+    _, text = found(
+        study(tmp_path, together=wide, attacked={("fgsm", "plain", "0.1"): 60, ("fgsm", "guarded", "0.1"): 88})
+    )
+    assert "it is real as far as these attacks can tell." in text
+    wide = together(plain=list(range(60)), guarded=list(range(30, 100)))  # 30 and 40: +5 points of a gain of 5
+    _, text = found(
+        study(
+            tmp_path / "chance", together=wide, attacked={("fgsm", "plain", "0.1"): 60, ("fgsm", "guarded", "0.1"): 70}
+        )
+    )
+    assert "Of the gain of 5.0 points 5.0 are left, which is not to be told from chance." in text
+
+
 def test_a_worst_case_that_fails_calls_no_gain_real(tmp_path):
     _, text = found(study(tmp_path, probed=HUGE, together=together(plain=40, guarded=110)))
     assert "How much of the gain is real is not decided: the worst case itself fails its diagnosis." in text
@@ -284,7 +322,7 @@ def test_a_baseline_that_is_not_attacked_leaves_the_clean_accuracy(tmp_path):
     table, text = found(small)
     assert table["attack"].tolist() == ["clean"]
     assert "Clean accuracy went from" in text and "stands**" not in text and "Under " not in text
-    assert "No attack was run on both." in text
+    assert "No untargeted attack was run on both." in text
     assert "It **is not decided**: the two have no worst case in common." in text
 
 

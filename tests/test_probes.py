@@ -196,4 +196,9 @@ def test_at_half_the_range_every_pixel_can_become_grey():
 
 def test_nothing_to_probe_gives_an_empty_table():
     assert probe(attacks={}, cascade=CASCADE).empty
-    assert probe(attacks={"aimed": ATTACKS["aimed"]}, cascade=CASCADE).empty
+
+
+def test_where_only_targeted_attacks_are_the_worst_case_is_probed_all_the_same():
+    rows = probe(attacks={"aimed": ATTACKS["aimed"]}, cascade=CASCADE)
+    assert set(rows["attack"]) == {"", "worst_case"}
+    assert set(rows["probe"]) == {"noise", "gradient_free", "huge_epsilon"}

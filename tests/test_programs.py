@@ -115,7 +115,7 @@ FINDINGS = ["write_findings", *STUDY, "--verdicts", "d.json", "--comparisons", "
         (["probe_model", *PROBE, "--attack", "a", "fgsm"], "settings of attack a are no JSON object"),
         (["probe_model", *PROBE, "--worst-case", "a", '{"norm": "2"}'], "missing 1 required positional argument: 'method'"),
         (["probe_model", *PROBE], "d.json is not valid JSON"),
-        (["probe_model", *PROBE, "--huge-epsilon", "0"], "0.0 is not in the range 0<x<=1"),
+        (["probe_model", *PROBE, "--huge-epsilon", "0"], "0.0 is not in the range 0.5<=x<=1"),
         (DIAGNOSE, "clean.json does not exist"),
         (TABLES, "clean.json does not exist"),
         ([*FINDINGS, "--defence", "m", "other", "", ""], "clean.csv does not exist"),

@@ -58,12 +58,21 @@ PGD = {"method": "pgd", "relative_step": 0.5, "iterations": 3}
         ({"worst_case/attacks/x": {"method": "cw"}}, ["worst_case.attacks.x.method", "cw", "noise, pgd, square"]),
         ({"worst_case/attacks/x": {"method": "apgd"}}, ["worst_case.attacks.x", "lacks the key iterations"]),
         ({"worst_case/attack": {}}, ["worst_case", "unknown key attack", "attacks"]),
+        ({"worst_case/attacks": {}}, ["worst_case.attacks", "of a length of at least 1"]),
+        ({"worst_case/attacks/clean": {"method": "noise"}}, ["worst_case.attacks.clean", "choose another"]),
+        (
+            {"sources": {"two": {"format": "image_folder", "licence": "?", "mirrors": ["x"], "image_size": [8, 8], "n_classes": 2}},
+             "datasets/d": {"source": "two", "evaluation": {"n": 2}}, "models/m": MODEL | {"dataset": "d"},
+             "attacks/x": {"method": "fgsm", "loss": "dlr"}},
+            ["attacks.x.loss is dlr", "d has two", "set loss: margin"],
+        ),
+        ({"worst_case/attacks/x": {"method": "bim", "step": 0.01, "iterations": 9}}, ["worst_case.attacks.x.step", "relative_step"]),
         ({"attacks/x": {"method": "square"}}, ["attacks.x", "lacks the key queries"]),
         ({"attacks/x": {"method": "square", "queries": 5, "loss": "dlr"}}, ["attacks.x", "unknown key loss", "queries"]),
         ({"attacks/x": {"method": "noise", "target": 1}}, ["attacks.x", "unknown key target", "restarts"]),
         ({"attacks/fgsm/loss": "hinge"}, ["attacks.fgsm.loss", "hinge", "cross_entropy, scaled_cross_entropy, margin, dlr"]),
         ({"attacks/fgsm/logit_scale": 0}, ["attacks.fgsm.logit_scale"]),
-        ({"diagnosis/huge_epsilon": 0}, ["diagnosis.huge_epsilon", "0", "more than 0"]),
+        ({"diagnosis/huge_epsilon": 0}, ["diagnosis.huge_epsilon", "0", "at least 0.5"]),
         ({"diagnosis/huge_epsilon": 2}, ["diagnosis.huge_epsilon", "2", "at most 1"]),
         ({"diagnosis/images": 0}, ["diagnosis.images", "0", "at least 1"]),
         ({"findings": {"difference": 0}}, ["findings.difference", "0", "more than 0"]),
@@ -157,6 +166,19 @@ def test_a_mistake_is_one_sentence_that_names_the_key(config, changes, words):
         assert word in sentence, sentence
 
 
+def test_an_epsilon_of_the_page_that_an_attack_lacks_is_warned_of(config):
+    put(config, "findings", {"epsilon": 0.3})
+    assert [sentence[:40] for sentence in study.warnings_of(check(config))] == [
+        "findings.epsilon is 0.3, which is no ep"[:40] + "s"
+    ] * 2
+
+
+def test_a_cascade_that_reaches_no_epsilon_is_warned_of(config):
+    put(config, "worst_case/attacks/x", {"method": "pgd", "relative_step": 0.1, "iterations": 9})
+    (sentence,) = study.warnings_of(check(config))
+    assert sentence.startswith("worst_case.attacks.x: ") and "can't reach any epsilon" in sentence
+
+
 def test_the_quick_study_is_right_and_warns_of_nothing(config):
     assert study.warnings_of(check(config)) == []
 
@@ -177,7 +199,7 @@ def test_defaults_are_filled_in(config):
     assert filled["attacks"]["p"]["random_start"] is True and filled["attacks"]["p"]["norm"] == "inf"
     assert "step" not in filled["models"]["m"]
     assert {attack["method"] for attack in filled["worst_case"]["attacks"].values()} == {"fmn", "pgd", "apgd", "square"}
-    assert filled["worst_case"]["attacks"]["apgd_dlr"]["restarts"] == 1
+    assert filled["worst_case"]["attacks"]["apgd_margin"]["restarts"] == 1
     assert filled["diagnosis"] == {"images": 100, "queries": 200, "huge_epsilon": 0.5}
     assert filled["findings"] == {"difference": 0.05}
 
@@ -301,9 +323,7 @@ def test_the_default_cascade_is_a_right_one(config):
             assert settings.norm == norm and not settings.targeted, name
 
 
-def test_a_cascade_may_be_empty_or_say_the_norm_that_is_the_default(config):
-    config["worst_case"]["attacks"] = {}
-    check(config)
+def test_a_cascade_may_say_the_norm_that_is_the_default(config):
     config["worst_case"]["attacks"] = {"x": PGD | {"norm": "inf"}}
     check(config)
 

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -344,6 +345,43 @@ def test_changed_code_plans_the_rules_that_use_it(tiny_copy, module, expected, s
         handle.write("\nCHANGED = True\n")
     jobs = set(planned(tiny_copy))
     assert expected <= jobs and not spared & jobs
+
+
+def test_a_new_attack_as_the_readme_tells_it(tiny_copy):
+    """Its own file, three places in the schema and a config entry; nothing else is crafted or scored anew."""
+    told = (ROOT / "README.md").read_text().split("### Add an attack")[1].split("### ")[0]
+    code = textwrap.dedent(re.search(r"```python\n(.*?)```", told, re.DOTALL)[1])
+    (tiny_copy / "workflow_scripts/robustness/attack_methods/rand_fgsm.py").write_text(code)
+    definition = re.search(r"`(rand_fgsm: \{.*\})`", told)[1]
+    schema = "schemas/config.schema.yaml"
+    edit(
+        tiny_copy,
+        schema,
+        "enum: [apgd, bim, fgsm, fmn, mim, noise, pgd, square]",
+        "enum: [rand_fgsm, fgsm, pgd, fmn, apgd]",
+    )
+    branch = "      - if: {required: [method], properties: {method: {const: fgsm}}}\n"
+    added = branch.replace("fgsm", "rand_fgsm") + '        then: {$ref: "#/$defs/rand_fgsm"}\n'
+    edit(tiny_copy, schema, branch, added + branch)
+    edit(
+        tiny_copy,
+        schema,
+        "  fgsm:\n    additionalProperties: false\n",
+        f"  {definition}\n  fgsm:\n    additionalProperties: false\n",
+    )
+    edit(
+        tiny_copy,
+        TINY,
+        "  fgsm: {method: fgsm}\n",
+        "  fgsm: {method: fgsm}\n  random: {method: rand_fgsm, models: [undefended], epsilons: [0.05]}\n",
+    )
+    jobs = planned(tiny_copy)
+    for rule in ("craft_adversarial", "evaluate_attack"):
+        assert jobs[rule] == ["model=undefended, seed=3, attack=random, epsilon=0.05"]
+    assert not {"train_model", "distill_student", "evaluate_model"} & set(jobs)
+    snakemake(tiny_copy, "results/evaluation/undefended/seed3/random/eps0.05.json")
+    summary = json.loads((tiny_copy / "results/evaluation/undefended/seed3/random/eps0.05.json").read_text())
+    assert summary["moved"] == summary["n"] == 30 and 0.04 < summary["max_linf"] <= 0.05001
 
 
 def test_a_comment_in_the_config_and_a_new_time_plan_nothing(tiny_copy):

@@ -12,10 +12,9 @@ from robustness.attack_settings import AttackSettings
 from robustness.crafting import craft
 from robustness.datasets import to_pixels
 from robustness.errors import UserError
-from robustness.evaluation import check_worst_case
 from robustness.records import write_records
 from robustness.worst_case import Target, find_worst_case
-from robustness.worst_case_records import WorstCaseSet, first_falls, read_attacks, worst_case
+from robustness.worst_case_records import WorstCaseSet, check_worst_case, first_falls, read_attacks, worst_case
 
 NEVER = float("inf")
 IMAGES = np.zeros((5, 2, 2, 1), "f4") + np.arange(5, dtype="f4")[:, None, None, None]  # an image's pixels tell which

@@ -15,8 +15,8 @@ from robustness.cli import in_file, out_file, program, seed_option, threads_opti
     multiple=True,
     required=True,
     nargs=3,
-    metavar="MODEL ATTACK EPSILON",
-    help="A set that was crafted on another model; once for each set.",
+    metavar="MODEL ATTACK EPSILONS",
+    help="Another model, an attack on it and its epsilons, separated by commas: the sets that are scored.",
 )
 @click.option(
     "--models-folder",
@@ -43,40 +43,29 @@ def main(model, images, info, sources, models_folder, adversarial_folder, seed, 
 
     import pandas as pd
 
+    from robustness import devices
     from robustness.attack_settings import AdversarialSet
     from robustness.datasets import DatasetInfo, Images
     from robustness.evaluation import check_adversarial_set
     from robustness.files import sha256_of
+    from robustness.model_files import load_network, predict_logits
     from robustness.records import write_records
 
-    data, clean = DatasetInfo.load(info), Images.load(images)
-    digest = functools.cache(sha256_of)
-    sets = []
-    for name, attack, epsilon in sources:
-        crafted = AdversarialSet.load(Path(adversarial_folder) / name / f"seed{seed}" / attack / f"eps{epsilon}.npz")
-        digest_of_source = digest(Path(models_folder) / name / f"seed{seed}" / "model.keras")
-        check_adversarial_set(crafted, clean, data.pixel_range, digest_of_source)
-        sets.append((name, crafted))
-
-    from robustness import devices
-    from robustness.model_files import load_network, predict_logits
-
     devices.prepare(threads, seed=0)
+    data, clean = DatasetInfo.load(info), Images.load(images)
     network = load_network(model, data.shape, len(data.classes))
-    tables = [
-        pd.DataFrame(
-            {
-                "source": name,
-                "attack": crafted.attack["name"],
-                "epsilon": crafted.attack["epsilon"],
-                "norm": crafted.attack["norm"],
-                "index": crafted.indices,
-                "label": crafted.labels,
-                "prediction": predict_logits(network, crafted.images).argmax(axis=1),
-            }
-        )
-        for name, crafted in sets
-    ]
+    digest, tables = functools.cache(sha256_of), []
+    for name, attack, epsilons in sources:
+        for epsilon in epsilons.split(","):  # one set at a time: all together may not fit into memory
+            crafted = AdversarialSet.load(
+                Path(adversarial_folder) / name / f"seed{seed}" / attack / f"eps{epsilon}.npz"
+            )
+            source = digest(Path(models_folder) / name / f"seed{seed}" / "model.keras")
+            check_adversarial_set(crafted, clean, data.pixel_range, source)
+            columns = {"source": name, "attack": attack, "epsilon": epsilon, "norm": crafted.attack["norm"]}
+            columns |= {"index": crafted.indices, "label": crafted.labels}
+            predicted = predict_logits(network, crafted.images).argmax(axis=1)
+            tables.append(pd.DataFrame(columns | {"prediction": predicted}))
     write_records(pd.concat(tables), records)
 
 

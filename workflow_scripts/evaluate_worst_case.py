@@ -24,11 +24,10 @@ def main(model, metadata, images, worst_case, info, evaluation_folder, recorded,
     import pandas as pd
 
     from robustness.datasets import DatasetInfo, Images
-    from robustness.evaluation import check_worst_case
     from robustness.files import read_json, sha256_of, write_json
     from robustness.intervals import wilson_interval
     from robustness.records import read_records, write_records
-    from robustness.worst_case_records import WorstCaseSet, first_falls, read_attacks
+    from robustness.worst_case_records import WorstCaseSet, check_worst_case, first_falls, read_attacks
     from robustness.worst_case_records import worst_case as survival
 
     data, clean, crafted = DatasetInfo.load(info), Images.load(images), WorstCaseSet.load(worst_case)

@@ -19,7 +19,7 @@ def main(curves, metric, dataset, attack, norm, title, png, svg):
     Dotted in the same colour: the share of images that survive every attack. A line whose diagnosis fails is dashed. The
     band is the 95 % Wilson interval of one seed, or reaches from the least to the greatest of several.
     """
-    from robustness.diagnostics import MARKS
+    from robustness.marks import MARKS
     from robustness.plotting import figure, fill_title, look
     from robustness.records import read_records
 

@@ -40,7 +40,7 @@ from robustness.cli import (
 @click.option("--queries", type=click.IntRange(min=1), required=True, help="Queries of the gradient-free probe.")
 @click.option(
     "--huge-epsilon",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=click.FloatRange(0.5, 1),
     required=True,
     help="The epsilon that must break any model, as a share of the pixel range (norm 2: in every pixel).",
 )

@@ -42,7 +42,7 @@ def main(defences, epsilon, difference, verdicts, comparisons, findings, **runs)
     }
     write_records(table, comparisons)
     with whole_file(findings) as temporary:
-        told = page(table, claims, unlike, epsilon, difference, list(study.seeds))
+        told = page(table, claims, unlike, study.cascade(), epsilon, difference, list(study.seeds))
         temporary.write_text(told, encoding="utf-8")
 
 

@@ -42,14 +42,15 @@ def margin(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 
 
 def difference_of_logits_ratio(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """The margin over the distance of the largest from the third largest logit (DLR; Croce and Hein 2020, equation 6).
-
-    Raises UserError for fewer than three classes, which have no third.
-    """
-    if logits.shape[1] < 3:
-        raise UserError("the loss dlr needs three classes or more: choose the loss margin.")
+    """The margin over the distance of the largest from the third largest logit (DLR; Croce and Hein 2020, equation 6)."""
     largest = tf.math.top_k(logits, 3).values
     return margin(labels, logits) / (largest[:, 0] - largest[:, 2] + 1e-12)
+
+
+def check_classes(name: str, n_classes: int) -> None:
+    """Raises UserError for a loss that has no meaning for so few classes: two have no third largest logit."""
+    if name == "dlr" and n_classes < 3:
+        raise UserError("the loss dlr needs three classes or more: choose the loss margin.")
 
 
 def loss_named(name: str, scale: float | None = None) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:

@@ -90,8 +90,10 @@ def step_of(settings: AttackSettings, epsilon_text: str) -> float:
 
 def reaches_epsilon(settings: AttackSettings, epsilon_text: str) -> bool:
     """True if step x iterations reaches epsilon, in exact decimal arithmetic (40 x 0.01 is 0.4, not less)."""
-    if not settings.stepping or settings.relative_step is not None:
-        return not settings.stepping or settings.relative_step * settings.iterations >= 1
+    if not settings.stepping:
+        return True
+    if settings.relative_step is not None:
+        return Fraction(repr(settings.relative_step)) * settings.iterations >= 1
     return Fraction(repr(settings.step)) * settings.iterations >= Fraction(epsilon_text)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from robustness.attack_context import Context
+from robustness.attack_losses import check_classes
 from robustness.attack_settings import AttackSettings
 from robustness.errors import UserError
 from robustness.model_files import predict_logits
@@ -77,7 +78,8 @@ def craft(
 
     network: a Keras model from pixels to logits. images: (n, h, w, c) float32 pixels within clip. labels: (n,) int64.
     epsilon, step: in pixel units; epsilon 0 gives the images back. seed: of random starts and targets.
-    Every batch has the same shape (the last is padded), so that the gradient is traced once.
+    All batches have one size, batch_size or less (the last is padded by an image or two), so that the gradient is traced
+    once.
     """
     targets = np.full(len(labels), -1, np.int64)
     if settings.targeted:
@@ -88,18 +90,18 @@ def craft(
     adversarial = images.copy()
     todo = np.flatnonzero(attacked >= 0)
 
-    if settings.climbed_loss == "dlr" and network.output_shape[-1] < 3:
-        raise UserError("the loss dlr needs three classes or more: choose the loss margin.")
+    check_classes(settings.climbed_loss, network.output_shape[-1])
     context = Context(compiled(network), settings, epsilon, step, clip, np.random.default_rng([seed, 11]))
     attack = method_of(settings).attack
     tf.random.set_seed(seed)
     shown = time.monotonic()
-    for start in range(0, len(todo), batch_size):
+    size = -(-len(todo) // max(1, -(-len(todo) // batch_size)))  # as even as it goes: padding costs as much as images
+    for start in range(0, len(todo), max(1, size)):
         if time.monotonic() - shown > 10:
             shown = time.monotonic()
             LOG.info("%d of %d images", start, len(todo))
-        which = todo[start : start + batch_size]
-        padded = np.resize(which, min(batch_size, len(todo)))
+        which = todo[start : start + size]
+        padded = np.resize(which, size)
         batch = attack(context, tf.constant(images[padded]), tf.constant(attacked[padded], dtype=tf.int64))
         adversarial[which] = np.asarray(batch)[: len(which)]
     return adversarial, targets

@@ -1,6 +1,14 @@
 """Where computation happens: threads, GPUs and repeatability. Call `prepare` before the first tensor is made."""
 
-import keras
+import sys
+
+# Keras imports these for figures and wrappers that no program here uses, wherever they are installed: a second of each start.
+for name in (unused := {"matplotlib", "sklearn"} - set(sys.modules)):
+    sys.modules[name] = None
+import keras  # noqa: E402
+
+for name in unused:
+    del sys.modules[name]
 
 
 def prepare(threads: int, seed: int) -> None:

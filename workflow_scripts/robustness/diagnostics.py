@@ -12,10 +12,7 @@ import pandas as pd
 from robustness.attack_settings import ITERATING, AttackSettings, reaches_epsilon
 from robustness.comparisons import mcnemar_p
 from robustness.intervals import wilson_interval
-
-PASS, WARNING, FAIL = "pass", "warning", "fail"
-ORDER = (PASS, WARNING, FAIL)
-MARKS = {PASS: "", WARNING: "*", FAIL: "†"}
+from robustness.marks import FAIL, ORDER, PASS, WARNING
 
 
 @dataclass(frozen=True)
@@ -69,11 +66,6 @@ def diagnostic(raised_if: str, means: str) -> Callable:
     return register
 
 
-def worst(verdicts) -> str:
-    """The worst of some verdicts; pass where there is none."""
-    return max(verdicts, key=ORDER.index, default=PASS)
-
-
 def _survived(rows: pd.DataFrame) -> pd.Series:
     return (rows["prediction"] == rows["label"]).set_axis(rows["index"])
 
@@ -85,7 +77,8 @@ def _percent(share: float) -> str:
 def _compared(attacked: pd.Series, reference: pd.Series, epsilon: str, what: str, tests: int = 1) -> Finding | None:
     """A finding on an attack and a reference that should not break more; both (n,) bool by index, on shared images.
 
-    tests: the number of references of which the worst is taken; p is corrected for it (Bonferroni). Warning where the reference breaks more by at least 1 point at p < 0.05, fail by at least 5 points at p < 0.001.
+    tests: the number of references of which the worst is taken; p is corrected for it (Bonferroni).
+    Warning where the reference breaks more by at least 1 point at p < 0.05, fail by at least 5 points at p < 0.001.
     """
     attacked, reference = attacked.align(reference, join="inner")
     n = len(attacked)
@@ -179,8 +172,8 @@ def rises_with_epsilon(name: str, evidence: Evidence) -> Iterator[Finding]:
     rising = sorted(evidence.survivals, key=float)
     for place, epsilon in enumerate(rising[1:], start=1):
         smaller = min(rising[:place], key=lambda text: evidence.survivals[text].mean())
-        found = _compared(evidence.survivals[epsilon], evidence.survivals[smaller], epsilon, f"at epsilon {smaller}")
-        if found:
+        attacked, reference = evidence.survivals[epsilon], evidence.survivals[smaller]
+        if found := _compared(attacked, reference, epsilon, f"at epsilon {smaller}", tests=place):
             yield found
 
 

@@ -7,7 +7,6 @@ from robustness.attack_settings import AdversarialSet, pixel_scale
 from robustness.datasets import Images, to_pixels
 from robustness.errors import UserError
 from robustness.intervals import wilson_interval
-from robustness.worst_case_records import WorstCaseSet
 
 RELATIVE_TOLERANCE = 1e-5  # of epsilon, for rounding
 ABSOLUTE_TOLERANCE = 2e-7  # of the pixel range's width: two units in the last place of float32 at its upper end
@@ -82,29 +81,12 @@ def check_adversarial_set(
         raise UserError(f"{what} comes from other images than the evaluation subset: craft it again.")
     epsilons = np.full(len(clean), float(attack["epsilon"]))
     source = to_pixels(clean.images, pixel_range)
-    return _checked_norms(
+    return checked_norms(
         what, adversarial.images, source, pixel_range, attack["norm"], attack["epsilon_unit"], epsilons
     )
 
 
-def check_worst_case(
-    found: WorstCaseSet, clean: Images, pixel_range: tuple[float, float], model_sha256: str
-) -> dict[str, np.ndarray]:
-    """Check the examples of a cascade as check_adversarial_set does, each against its own epsilon; return their norms."""
-    what = f"the worst case in norm {found.note['norm']}"
-    if found.note["model_sha256"] != model_sha256:
-        raise UserError(f"{what} was crafted on another model, so this would be a transfer result: craft it again.")
-    place = {index: i for i, index in enumerate(clean.indices.tolist())}
-    if len(set(found.indices.tolist())) < len(found.indices) or not set(found.indices.tolist()) <= set(place):
-        raise UserError(f"{what} comes from other images than the evaluation subset: craft it again.")
-    source = to_pixels(clean.images, pixel_range)[[place[index] for index in found.indices.tolist()]]
-    epsilons = found.epsilons.astype(float)
-    return _checked_norms(
-        what, found.images, source, pixel_range, found.note["norm"], found.note["epsilon_unit"], epsilons
-    )
-
-
-def _checked_norms(
+def checked_norms(
     what: str,
     images: np.ndarray,
     source: np.ndarray,

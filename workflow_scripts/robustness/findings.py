@@ -3,10 +3,10 @@
 import pandas as pd
 
 from robustness.comparisons import holm, images_needed, mcnemar_p, paired_difference
-from robustness.diagnostics import FAIL, MARKS, worst
 from robustness.intervals import wilson_interval
+from robustness.marks import FAIL, MARKS, worst
 from robustness.study_records import WORST_CASE, StudyRecords, survived
-from robustness.verdicts import is_masked, verdict_of
+from robustness.verdicts import signs_of_masking, verdict_of
 
 CLEAN = "clean"
 COLUMNS = [
@@ -24,7 +24,7 @@ def comparisons(study: StudyRecords, verdicts: pd.DataFrame, pairs: list[tuple[s
     pairs: (defended model, baseline). difference: for which images_needed is told. p: exact McNemar, two-sided. p_holm:
     of the claim, the largest p of its seeds (all of them have to agree), corrected by Holm for the number of claims.
     verdict: the worse one of the two models' robust accuracies, verdict_baseline and verdict_model. masked: whether a
-    diagnostic that means masking fails for the defended one.
+    diagnostic that means masking fails for the defended one alone, under an attack that follows a gradient.
     """
     rows = []
     for model, baseline in pairs:
@@ -34,6 +34,7 @@ def comparisons(study: StudyRecords, verdicts: pd.DataFrame, pairs: list[tuple[s
                 only_model, only_baseline = int((first & ~second).sum()), int((second & ~first).sum())
                 delta, low, high = paired_difference(only_model, only_baseline, n)
                 both = [verdict_of(verdicts, name, seed, attack, norm, epsilon) for name in (model, baseline)]
+                signs = [signs_of_masking(verdicts, name, seed, attack, norm, epsilon) for name in (model, baseline)]
                 described = study.clean_summary(model, seed)
                 rows.append(
                     {
@@ -44,7 +45,7 @@ def comparisons(study: StudyRecords, verdicts: pd.DataFrame, pairs: list[tuple[s
                         **{"difference": delta, "low": low, "high": high},
                         "p": mcnemar_p(only_model, only_baseline),
                         **{"verdict": worst(both), "verdict_baseline": both[1], "verdict_model": both[0]},
-                        "masked": is_masked(verdicts, model, seed, attack, norm, epsilon),
+                        "masked": bool(signs[0] - signs[1]) and _follows_gradient(study, model, seed, attack),
                         "images_needed": images_needed(difference, (only_model + only_baseline) / n),
                     }
                 )
@@ -54,6 +55,10 @@ def comparisons(study: StudyRecords, verdicts: pd.DataFrame, pairs: list[tuple[s
         corrected = pd.Series(holm(claims.tolist()), claims.index)
         table["p_holm"] = corrected.loc[pd.MultiIndex.from_frame(table[CLAIM])].to_numpy()
     return table
+
+
+def _follows_gradient(study: StudyRecords, model: str, seed: int, attack: str) -> bool:
+    return attack not in (CLEAN, WORST_CASE) and study.settings(model, seed, attack).climbed_loss != ""
 
 
 def _paired(study: StudyRecords, model: str, baseline: str, seed: int):
@@ -123,7 +128,7 @@ def _masking(attacked: pd.DataFrame, together: pd.DataFrame) -> str:
     gain, left = attacked["difference"].mean(), together["difference"].mean()
     if _gains(attacked) < 1:
         return "There is no gain to explain."
-    if worst(together["verdict_model"]) == FAIL:
+    if worst(together["verdict"]) == FAIL:
         return "How much of the gain is real is not decided: the worst case itself fails its diagnosis."
     share = min(100 * (gain - left) / gain, 100)
     told = f"Of the gain of {100 * gain:.1f} points {f'{100 * left:.1f} are' if left > 0 else 'nothing is'} left"
@@ -134,6 +139,8 @@ def _masking(attacked: pd.DataFrame, together: pd.DataFrame) -> str:
         return f"{told}: it is mostly {cause} ({share:.0f} %)."
     if share > 10:
         return f"{told}: {share:.0f} % of it is {cause}."
+    if _gains(together) < 1:
+        return f"{told}, which is not to be told from chance."
     return f"{told}: it is real as far as these attacks can tell."
 
 
@@ -143,12 +150,12 @@ def _status(together: pd.DataFrame, difference: float) -> str:
     Without a gain that is to be told from chance it is decided only if the interval excludes one of `difference`.
     """
     gain = _gains(together)
-    if gain == -1:  # which a worst case that claims too much could only hide
-        return "does not stand: robust accuracy fell"
-    if worst(together["verdict_model"]) == FAIL:
+    # A worst case that fails its diagnosis is too high: of the defended model it hides a loss, of the baseline a gain.
+    hidden = {-1: "verdict_baseline", 1: "verdict_model", 0: "verdict"}[gain]
+    if worst(together[hidden]) == FAIL:
         return "is not decided: the worst case itself fails its diagnosis"
-    if gain == 1:
-        return "stands"
+    if gain:
+        return "stands" if gain == 1 else "does not stand: robust accuracy fell"
     if together[["accuracy", "accuracy_baseline"]].max(axis=None) < difference:
         return f"finds nothing to stand on: less than {100 * difference:g} % of the images survive on either model"
     if together["high"].max() < difference:
@@ -203,7 +210,7 @@ def _sentences(rows: pd.DataFrame, defence: str, epsilon: str | None) -> str:
             f"\n- Under {attack}, {defence} changed robust accuracy at epsilon {at} {_change(here)}; under attacks that see "
             f"through masking, {_change(together)}. {_masking(here, together)}"
         )
-    return text + "\n" if text else "\nNo attack was run on both.\n"
+    return text + "\n" if text else "\nNo untargeted attack was run on both.\n"
 
 
 def _claim(rows: pd.DataFrame, claim: tuple[str, str] | None, epsilon: str | None, difference: float) -> str:
@@ -232,13 +239,14 @@ def page(
     table: pd.DataFrame,
     claims: dict[str, tuple[str, str]],
     unlike: dict[str, list[str]],
+    cascade: list[str],
     epsilon: str | None,
     difference: float,
     seeds: list[int],
 ) -> str:
     """findings.md. table: of `comparisons`. claims: {model: (text, source)} as published. epsilon: of the sentences.
 
-    unlike: {model: attacks that were run on it or on its baseline, but not on both}.
+    unlike: {model: attacks that were run on it or on its baseline, but not on both}. cascade: attacks of the worst case.
     """
     text = "# What each defence was worth\n\n"
     if not len(table):
@@ -257,20 +265,20 @@ def page(
         )
     text += (
         "Attacks that see through masking are the worst case: an image counts as robust only if it survives every attack of "
-        "the study, every set that was crafted on another model, and a cascade of attacks that do not depend on the size of "
-        f"the logits. {MARKS['fail']} marks a number that fails its diagnosis, {MARKS['warning']} one that is "
+        f"the study, every set that was crafted on another model, and the cascade of {', '.join(cascade)}. {MARKS['fail']} marks a number that fails its diagnosis, {MARKS['warning']} one that is "
         "warned of (verdicts.md).\n"
     )
     for (model, baseline), rows in table.groupby(["model", "baseline"], sort=False):
-        defence = rows["defence"].iloc[0].replace("_", " ").replace("none", model)
-        text += f"\n## {model} ({defence}) against {baseline}\n\n"
+        kind = rows["defence"].iloc[0].replace("_", " ")
+        defence = model if kind == "none" else kind
+        text += f"\n## {model}{'' if kind == 'none' else f' ({kind})'} against {baseline}\n\n"
         text += f"Clean accuracy went {_change(rows[rows['attack'] == CLEAN])}.\n"
         text += _sentences(rows, defence, epsilon)
         text += _claim(rows, claims.get(model), epsilon, difference)
         if unlike.get(model):
             text += (
-                f"\nThe two were not attacked alike: {', '.join(unlike[model])} was run on one of them only, and counts in "
-                "the worst case of that one.\n"
+                f"\nThe two were not attacked alike: {', '.join(unlike[model])} was run on one of them only. In the worst case it "
+                "counts for that one, and for the other merely as transfer.\n"
             )
         text += f"\n{_table(rows)}\n"
     text += (

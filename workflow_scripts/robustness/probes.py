@@ -67,18 +67,19 @@ class Probes:
         """One row an image and probe: probe, attack ('' where it concerns all), norm, epsilon, index, label, prediction.
 
         attacks: of the study, with their `results` (records with attack and epsilon). cascade: of the worst case.
-        huge_epsilon: a share of the pixel range. Targeted attacks are not probed: they are not meant to find any error.
+        huge_epsilon: a share of the pixel range. Targeted attacks, which are not meant to find any error, are not
+        probed themselves.
         """
-        attacks = {name: settings for name, settings in attacks.items() if not settings.targeted}
         texts = {name: list(dict.fromkeys(rows["epsilon"])) for name, rows in results.groupby("attack", sort=False)}
         for norm in dict.fromkeys(settings.norm for settings in attacks.values()):
             of_norm = {name: settings for name, settings in attacks.items() if settings.norm == norm}
             epsilons = dict.fromkeys(text for name in of_norm for text in texts.get(name, []) if float(text) > 0)
+            untargeted = {name: settings for name, settings in of_norm.items() if not settings.targeted}
             for epsilon in epsilons:
                 self._probe("noise", "", AttackSettings("noise", norm=norm), epsilon)
                 self._probe("gradient_free", "", AttackSettings("square", norm=norm, queries=queries), epsilon)
             huge = self._huge(huge_epsilon, norm)
-            for name, settings in of_norm.items():
+            for name, settings in untargeted.items():
                 self._probe("huge_epsilon", name, _reaching(settings, float(huge)), huge)
                 for epsilon in (text for text in texts.get(name, []) if float(text) > 0):
                     if settings.method in ITERATING:

@@ -198,6 +198,20 @@ def defence_of(config: dict, model: str) -> str:
 def warnings_of(config: dict) -> list[str]:
     """What is allowed but hardly meant, a sentence each: steps that can't reach epsilon, figures that are not made."""
     found = []
+    for name, attack in config["worst_case"]["attacks"].items():
+        settings = settings_of(attack)
+        if not reaches_epsilon(settings, "1"):
+            found.append(
+                f"worst_case.attacks.{name}: relative_step x iterations is less than 1, so that it can't reach any epsilon: "
+                "raise one of them."
+            )
+    if "epsilon" in config["findings"]:
+        wanted = config["findings"]["epsilon"]
+        for name in config["attacks"]:
+            if float(wanted) not in map(float, epsilons_of(config, name)):
+                found.append(
+                    f"findings.epsilon is {wanted}, which is no epsilon of {name}: the page tells its middle one instead."
+                )
     for name, attack in config["attacks"].items():
         settings = settings_of(attack)
         texts = [text for text in epsilons_of(config, name) if float(text) > 0]
@@ -247,12 +261,22 @@ def check_study(config: dict, sources: dict) -> None:
                 f"worst_case.attacks.{name}.{idle[0]} is not for the worst case, which takes norms and epsilons from the "
                 "study's attacks: remove it."
             )
+        if "step" in attack:
+            raise UserError(
+                f"worst_case.attacks.{name}.step would be one step for all epsilons, which the cascade goes through: set "
+                "relative_step instead."
+            )
+        if name in RESERVED:
+            raise UserError(
+                f"worst_case.attacks.{name}: the name {name} means something else in the results: choose another."
+            )
         if name in config["attacks"]:
             raise UserError(
                 f"attacks.{name}: worst_case.attacks has an attack of this name too, and both would be counted as one: "
                 "rename one of them."
             )
         _check_steps(f"worst_case.attacks.{name}", attack)
+        _check_loss(f"worst_case.attacks.{name}", attack, config, config["models"], sources)
     spelt: dict[float, str] = {}
     for name, attack in config["attacks"].items():
         _check_attack(config, name, attack, sources)
@@ -343,12 +367,23 @@ def _check_steps(where: str, attack: dict) -> None:
         )
 
 
+def _check_loss(where: str, attack: dict, config: dict, models: Iterable[str], sources: dict) -> None:
+    if attack.get("loss") != "dlr":
+        return
+    for model in (name for name in models if name in config["models"]):
+        dataset = config["models"][model]["dataset"]
+        source = sources[config["datasets"][dataset]["source"]]
+        if config["datasets"][dataset].get("n_classes", source.get("n_classes", 3)) < 3:
+            raise UserError(f"{where}.loss is dlr, which needs three classes, but {dataset} has two: set loss: margin.")
+
+
 def _check_attack(config: dict, name: str, attack: dict, sources: dict) -> None:
     where, unit = f"attacks.{name}", config["epsilon_unit"]
     if name in RESERVED:
         raise UserError(f"{where}: the name {name} means something else in the results: choose another.")
     _check_steps(where, attack)
     settings, texts = settings_of(attack), epsilons_of(config, name)
+    _check_loss(where, attack, config, attack.get("models", config["models"]), sources)
     for model in attack.get("models", []):
         if model not in config["models"]:
             raise UserError(f"{where}.models names '{model}'; this study has {', '.join(config['models'])}.")

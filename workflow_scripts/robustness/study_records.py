@@ -69,6 +69,12 @@ class StudyRecords:
         """Summary of the worst case in a norm."""
         return read_json(self._of(model, seed) / "worst_case" / f"norm_{norm}.json")
 
+    def cascade(self) -> list[str]:
+        """The attacks of the worst case, in their order."""
+        for model, norms in self.norms.items():
+            return list(self.worst_case_summary(model, self.seeds[0], norms[0])["attacks"])
+        return []
+
     def worst_case(self, model: str, seed: int, norm: str) -> pd.DataFrame:
         """Which images survive all attacks: a column an epsilon (its text), a row an index, True or False."""
         table = read_records(self._of(model, seed) / "worst_case" / f"norm_{norm}.csv")

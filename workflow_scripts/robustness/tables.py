@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from robustness.diagnostics import MARKS, worst
 from robustness.evaluation import summarise
+from robustness.marks import MARKS, worst
 from robustness.study_records import WORST_CASE, StudyRecords
 from robustness.verdicts import raised, verdict_of
 
@@ -301,7 +301,7 @@ def transfer_markdown(transfers: pd.DataFrame) -> str:
 def transfer_latex(transfers: pd.DataFrame) -> str:
     """LaTeX, a matrix of sources and targets for each attack, epsilon and seed."""
     return "% needs \\usepackage{booktabs}\n" + "\n".join(
-        _latex(table, f"{title}. {TRANSFER_NOTE}", f"tab:transfer-{i}")
+        _latex(table, f"{title}. {TRANSFER_NOTE} {LEGEND}", f"tab:transfer-{i}")
         for i, (title, table) in enumerate(_transfer_blocks(transfers), start=1)
     )
 
@@ -309,7 +309,7 @@ def transfer_latex(transfers: pd.DataFrame) -> str:
 def robust_latex(robust: pd.DataFrame, worst_cases: pd.DataFrame, clean: pd.DataFrame, verdicts: pd.DataFrame) -> str:
     """LaTeX in the shape of the published tables, a table environment a model and seed."""
     return "% needs \\usepackage{booktabs}\n" + "\n".join(
-        _latex(table.reset_index(), f"{title}. {note}", f"tab:robust-{title.replace(', seed ', '-')}")
+        _latex(table.reset_index(), f"{title}. {note} {LEGEND}", f"tab:robust-{title.replace(', seed ', '-')}")
         for title, note, table in _robust_blocks(robust, worst_cases, clean, verdicts)
     )
 

@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from robustness.diagnostics import FAIL, MARKS, MASKING, MEANS, ORDER, PASS, RAISED_IF, Evidence, diagnose, worst
+from robustness.diagnostics import MASKING, MEANS, RAISED_IF, Evidence, diagnose
+from robustness.marks import FAIL, MARKS, ORDER, PASS, worst
 from robustness.study_records import WORST_CASE, StudyRecords, survived
 
 COLUMNS = [
@@ -62,10 +63,10 @@ def verdict_of(table: pd.DataFrame, model: str, seed: int, attack: str, norm: st
     return worst(concerning(table, model, seed, attack, norm, epsilon)["verdict"])
 
 
-def is_masked(table: pd.DataFrame, model: str, seed: int, attack: str, norm: str, epsilon: str) -> bool:
-    """Whether a diagnostic that means masking, and not just a weak attack, fails for a robust accuracy."""
+def signs_of_masking(table: pd.DataFrame, model: str, seed: int, attack: str, norm: str, epsilon: str) -> set[str]:
+    """The diagnostics that mean masking and fail for a robust accuracy."""
     rows = concerning(table, model, seed, attack, norm, epsilon)
-    return bool(((rows["verdict"] == FAIL) & rows["diagnostic"].isin(MASKING)).any())
+    return set(rows.loc[rows["verdict"] == FAIL, "diagnostic"]) & set(MASKING)
 
 
 def raised(table: pd.DataFrame, model: str, seed: int, attack: str, norm: str) -> pd.DataFrame:
@@ -73,7 +74,8 @@ def raised(table: pd.DataFrame, model: str, seed: int, attack: str, norm: str) -
     rows = concerning(table, model, seed, attack, norm)
     rows = rows[rows["verdict"] != PASS]
     rows = rows.assign(rank=rows["verdict"].map(ORDER.index), mark=rows["verdict"].map(MARKS))
-    rows = rows.sort_values("rank", kind="stable", ascending=False)
+    rows = rows.assign(excess=rows["value"] - rows["reference"])
+    rows = rows.sort_values(["rank", "excess"], kind="stable", ascending=False)
     return rows.drop_duplicates("diagnostic")
 
 
@@ -103,5 +105,6 @@ def markdown(table: pd.DataFrame) -> str:
         "## What is looked at\n\n"
         f"{meanings.to_markdown(index=False, disable_numparse=True)}\n\n"
         "Of two attacks one breaks more: fail by 5 points or more at p < 0.001, warning by 1 point or more at p < 0.05, by "
-        "McNemar's exact one-sided test on the same images.\n"
+        "McNemar's exact one-sided test on the same images; where the worst of several (models, smaller epsilons) counts, p is "
+        "multiplied by their number.\n"
     )

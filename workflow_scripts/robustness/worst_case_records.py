@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from robustness.datasets import Images, to_pixels
 from robustness.errors import UserError
+from robustness.evaluation import checked_norms
 from robustness.files import read_npz, write_npz
 from robustness.records import read_records
 
@@ -42,6 +44,23 @@ class WorstCaseSet:
             raise UserError(
                 f"{path} does not say how it was crafted: remove it, so that it is crafted again."
             ) from error
+
+
+def check_worst_case(
+    found: WorstCaseSet, clean: Images, pixel_range: tuple[float, float], model_sha256: str
+) -> dict[str, np.ndarray]:
+    """Check the examples of a cascade as check_adversarial_set does, each against its own epsilon; return their norms."""
+    what = f"the worst case in norm {found.note['norm']}"
+    if found.note["model_sha256"] != model_sha256:
+        raise UserError(f"{what} was crafted on another model, so this would be a transfer result: craft it again.")
+    place = {index: i for i, index in enumerate(clean.indices.tolist())}
+    if len(set(found.indices.tolist())) < len(found.indices) or not set(found.indices.tolist()) <= set(place):
+        raise UserError(f"{what} comes from other images than the evaluation subset: craft it again.")
+    source = to_pixels(clean.images, pixel_range)[[place[index] for index in found.indices.tolist()]]
+    epsilons = found.epsilons.astype(float)
+    return checked_norms(
+        what, found.images, source, pixel_range, found.note["norm"], found.note["epsilon_unit"], epsilons
+    )
 
 
 def read_attacks(folder: str | Path, attacks: Iterable[tuple[str, Iterable[str]]]) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """Auto-PGD (Croce and Hein 2020, arXiv 2003.01690, algorithm 1): PGD with momentum that halves its own step.
 
-Adversarial Robustness Toolbox has one, three to four times slower on the networks of the quick study; tests hold the
+Adversarial Robustness Toolbox 1.20.1 has one, three to four times slower on the quick study's network; tests hold the
 two side by side.
 """
 

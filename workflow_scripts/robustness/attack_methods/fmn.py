@@ -1,8 +1,8 @@
 """Fast minimum-norm attack (Pintor et al. 2021, arXiv 2102.12827, algorithm 1): the smallest perturbation that fools.
 
 One run tells for every epsilon whether there is an example within it. The loss is the margin, whose gradient does not
-vanish however large the logits are. Foolbox has one, two times slower on the networks of the quick study; tests hold
-the two side by side. Unlike there and in the paper the ball grows until it holds an example: one as large as the
+vanish however large the logits are. Foolbox 3.3.4 has one, two times slower on the quick study's network and broken in
+the Euclidean norm; tests hold the two side by side. Unlike there and in the paper the ball grows until it holds an example: one as large as the
 boundary seems far ends on the boundary itself or, where pixels are clipped, before it, and many images never fall.
 """
 

@@ -1,0 +1,12 @@
+"""Verdicts on a number, and the marks that stand for them in tables and figures."""
+
+from collections.abc import Iterable
+
+PASS, WARNING, FAIL = "pass", "warning", "fail"
+ORDER = (PASS, WARNING, FAIL)
+MARKS = {PASS: "", WARNING: "*", FAIL: "†"}
+
+
+def worst(verdicts: Iterable[str]) -> str:
+    """The worst of some verdicts; pass where there is none."""
+    return max(verdicts, key=ORDER.index, default=PASS)
