@@ -59,7 +59,10 @@ def main(curves, metric, dataset, attack, norm, title, png, svg):
             axes.set_ylabel("mean cross-entropy, nats (log scale above 1)")
         axes.set_xlabel(f"epsilon (norm {norm}), on the pixel range {rows['epsilon_unit'].iloc[0]}")
         axes.set_title(fill_title(title, attack=attack.replace("worst_case", "all attacks together"), dataset=dataset))
-        legend = axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
+        lines = sorted(
+            axes.get_lines(), key=lambda line: line.get_linestyle() == ":"
+        )  # the dotted in a column of their own
+        legend = axes.legend(handles=lines, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
         meanings = {"†": "†: fails its diagnosis, no evidence of robustness", "*": "*: its diagnosis warns"}
         if told := [meanings[mark] for mark in ("†", "*") if mark in marked]:
             legend.set_title("\n".join(told), prop={"size": 8})
