@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 
 from robustness import diagnostics
 from robustness.attack_settings import AttackSettings
@@ -161,6 +162,11 @@ def test_every_diagnostic_is_told_in_words():
     assert set(RAISED_IF) == set(MEANS) == set(DIAGNOSTICS)
     for text in [*RAISED_IF.values(), *MEANS.values()]:
         assert len(text) > 20 and not text.endswith(".") and "\n" not in text
+
+
+def test_every_diagnostic_stands_in_the_docs_with_its_limits():
+    text = (ROOT / "docs/diagnosis.md").read_text()
+    assert [name for name in DIAGNOSTICS if f"| `{name}` |" not in text] == []
 
 
 def test_a_finding_tells_its_numbers():
