@@ -80,7 +80,7 @@ rule diagnose_attacks:
         mem_mb=grown(2000),
         runtime=grown(30),
     params:
-        evaluation=f"{RESULTS}/evaluation",
+        evaluation=lambda wildcards, input: str(Path(input.clean[0]).parents[2]),
         runs=runs_options(),
     shell:
         "python {input.program:q}"

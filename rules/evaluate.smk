@@ -119,8 +119,8 @@ rule evaluate_transfer:
     params:
         threads=config["threads"]["evaluate"],
         # The sets in a compact form: thousands of file names would be too long for a command line.
-        models=f"{RESULTS}/models",
-        adversarial=f"{RESULTS}/adversarial",
+        models=lambda wildcards, input: str(Path(input.sources[0]).parents[2]),
+        adversarial=lambda wildcards, input: str(Path(input.sets[0]).parents[3]),
         sources=lambda wildcards: shlex.join(
             word
             for source, attack, epsilons in transfer_sources(wildcards.model)

@@ -36,7 +36,7 @@ rule aggregate_tables:
         runtime=grown(10),
     params:
         # The runs in a compact form: thousands of file names would be too long for a command line.
-        evaluation=f"{RESULTS}/evaluation",
+        evaluation=lambda wildcards, input: str(Path(input.clean[0]).parents[2]),
         folder=lambda wildcards, output: str(Path(output.tables[0]).parent),
         runs=runs_options(),
     shell:
@@ -71,7 +71,7 @@ rule write_findings:
         mem_mb=grown(2000),
         runtime=grown(30),
     params:
-        evaluation=f"{RESULTS}/evaluation",
+        evaluation=lambda wildcards, input: str(Path(input.clean[0]).parents[2]),
         runs=runs_options(),
         options=findings_options(),
     shell:
