@@ -143,7 +143,7 @@ class Flat:
     """
 
     def __init__(self, network, levels):
-        self.network, self.levels, self.output_shape = network, levels, network.output_shape
+        self.network, self.levels = network, levels
         self.calls, self.images = tf.Variable(0), tf.Variable(0)
 
     def __call__(self, x, training=False):

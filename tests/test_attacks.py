@@ -185,7 +185,7 @@ class Counting:
     """A network that counts how often Python calls it: once a trace, not once a step."""
 
     def __init__(self, network):
-        self.network, self.calls, self.output_shape = network, 0, network.output_shape
+        self.network, self.calls = network, 0
 
     def __call__(self, x, training=False):
         self.calls += 1

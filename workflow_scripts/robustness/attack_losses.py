@@ -47,9 +47,9 @@ def difference_of_logits_ratio(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tenso
     return margin(labels, logits) / (largest[:, 0] - largest[:, 2] + 1e-12)
 
 
-def check_classes(name: str, n_classes: int) -> None:
-    """Raises UserError for a loss that has no meaning for so few classes: two have no third largest logit."""
-    if name == "dlr" and n_classes < 3:
+def check_classes_of_dlr(n_classes: int) -> None:
+    """Raises UserError for fewer than three classes, which have no third largest logit."""
+    if n_classes < 3:
         raise UserError("the loss dlr needs three classes or more: choose the loss margin.")
 
 

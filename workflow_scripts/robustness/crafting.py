@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from robustness.attack_context import Context
-from robustness.attack_losses import check_classes
+from robustness.attack_losses import check_classes_of_dlr
 from robustness.attack_settings import AttackSettings
 from robustness.errors import UserError
 from robustness.model_files import predict_logits
@@ -90,7 +90,8 @@ def craft(
     adversarial = images.copy()
     todo = np.flatnonzero(attacked >= 0)
 
-    check_classes(settings.climbed_loss, network.output_shape[-1])
+    if settings.climbed_loss == "dlr":
+        check_classes_of_dlr(network.output_shape[-1])
     context = Context(compiled(network), settings, epsilon, step, clip, np.random.default_rng([seed, 11]))
     attack = method_of(settings).attack
     tf.random.set_seed(seed)
