@@ -3,6 +3,7 @@ from copy import deepcopy
 
 import pytest
 from conftest import ROOT
+from snakemake.utils import update_config
 
 from robustness import study
 from robustness.errors import UserError
@@ -171,6 +172,16 @@ def test_an_epsilon_of_the_page_that_an_attack_lacks_is_warned_of(config):
     assert [sentence[:40] for sentence in study.warnings_of(check(config))] == [
         "findings.epsilon is 0.3, which is no ep"[:40] + "s"
     ] * 2
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("studies/*.yaml")), ids=lambda path: path.stem)
+def test_every_study_is_right(config, path):
+    """A whole one by itself, one of a few lines after config.yaml."""
+    told = study.read_yaml(path)
+    if "datasets" not in told:
+        update_config(config, told)
+        told = config
+    check(json.loads(json.dumps(told)))
 
 
 def test_a_cascade_that_reaches_no_epsilon_is_warned_of(config):
