@@ -59,7 +59,6 @@ def main(
     Images that the recorded attacks broke are spared; each attack is spent on those that all before it left standing.
     """
     from dataclasses import asdict, replace
-    from pathlib import Path
 
     import numpy as np
 
@@ -67,7 +66,7 @@ def main(
     from robustness.datasets import DatasetInfo, Images, to_pixels
     from robustness.files import sha256_of
     from robustness.records import read_records
-    from robustness.worst_case_records import WorstCaseSet, first_falls, read_attacks
+    from robustness.worst_case_records import WorstCaseSet, first_falls, read_attacks, read_clean
 
     attacks = {name: replace(settings_from_json(name, text), norm=norm) for name, text in attacks}
     data, clean = DatasetInfo.load(info), Images.load(images)
@@ -75,7 +74,7 @@ def main(
     tables = [recorded]
     if transfer:
         tables.append(read_records(transfer).query("norm == @norm"))
-    unattacked = read_records(Path(evaluation_folder) / "clean.csv").set_index("index").loc[clean.indices].reset_index()
+    unattacked = read_clean(evaluation_folder, clean.indices)
     known = first_falls(unattacked, *tables)
 
     from robustness import devices

@@ -19,7 +19,6 @@ def main(model, metadata, images, worst_case, info, evaluation_folder, recorded,
 
     The cascade's examples are checked and scored anew: one outside its epsilon or the pixel range is an error.
     """
-    from pathlib import Path
 
     import pandas as pd
 
@@ -27,7 +26,7 @@ def main(model, metadata, images, worst_case, info, evaluation_folder, recorded,
     from robustness.files import read_json, sha256_of, write_json
     from robustness.intervals import wilson_interval
     from robustness.records import read_records, write_records
-    from robustness.worst_case_records import WorstCaseSet, check_worst_case, first_falls, read_attacks
+    from robustness.worst_case_records import WorstCaseSet, check_worst_case, first_falls, read_attacks, read_clean
     from robustness.worst_case_records import worst_case as survival
 
     data, clean, crafted = DatasetInfo.load(info), Images.load(images), WorstCaseSet.load(worst_case)
@@ -46,7 +45,7 @@ def main(model, metadata, images, worst_case, info, evaluation_folder, recorded,
         moved = read_records(transfer)
         moved = moved[moved["norm"] == crafted.note["norm"]]
         tables.insert(1, moved.assign(attack="transfer from " + moved["source"] + ": " + moved["attack"]))
-    unattacked = read_records(Path(evaluation_folder) / "clean.csv").set_index("index").loc[clean.indices].reset_index()
+    unattacked = read_clean(evaluation_folder, clean.indices)
     table = survival(first_falls(unattacked, *tables), crafted.note["epsilons"])
 
     trained = read_json(metadata)

@@ -80,14 +80,13 @@ def batch_size_option() -> Callable:
     return click.option("--batch-size", type=click.IntRange(min=1), default=250, help="Images a gradient.")
 
 
+def _evaluation_folder(text: str) -> Callable:
+    return click.option("--evaluation-folder", required=True, type=click.Path(exists=True, file_okay=False), help=text)
+
+
 def records_options(function: Callable) -> Callable:
     """Where the records of single attacks on a model are, for programs that read several."""
-    folder = click.option(
-        "--evaluation-folder",
-        required=True,
-        type=click.Path(exists=True, file_okay=False),
-        help="Records of the model: clean.csv and ATTACK/epsEPSILON.csv.",
-    )
+    folder = _evaluation_folder("Records of the model: clean.csv and ATTACK/epsEPSILON.csv.")
     recorded = click.option(
         "--recorded",
         multiple=True,
@@ -100,12 +99,7 @@ def records_options(function: Callable) -> Callable:
 
 def runs_options(function: Callable) -> Callable:
     """What a study consists of, for programs that read all of its records."""
-    folder = click.option(
-        "--evaluation-folder",
-        required=True,
-        type=click.Path(exists=True, file_okay=False),
-        help="Holds the records and summaries, as MODEL/seedSEED/...",
-    )
+    folder = _evaluation_folder("Holds the records and summaries, as MODEL/seedSEED/...")
     model = click.option("--model", "models", multiple=True, required=True, help="A model; once for each.")
     seed = click.option("--seed", "seeds", multiple=True, required=True, type=int, help="A seed; once for each.")
     attack = click.option(

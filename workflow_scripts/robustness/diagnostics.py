@@ -95,6 +95,14 @@ def _compared(attacked: pd.Series, reference: pd.Series, epsilon: str, what: str
     return Finding(epsilon, verdict, value, other, n, p, says)
 
 
+def _against_probe(evidence: Evidence, probe: str, attack: str | None, what: str) -> Iterator[Finding]:
+    """The attack at every epsilon against a probe that should not break more of the probed images."""
+    for epsilon, attacked in evidence.survivals.items():
+        rows = evidence.probe(probe, attack, epsilon)
+        if len(rows) and (found := _compared(attacked, _survived(rows), epsilon, what)):
+            yield found
+
+
 @diagnostic(
     "the gradient of the loss that the attack climbs is exactly zero, in float32, for more than 1 % of the images (fail: "
     "more than 10 %)",
@@ -114,10 +122,7 @@ def zero_gradients(name: str, evidence: Evidence) -> Iterator[Finding]:
 )
 def weaker_than_one_step(name: str, evidence: Evidence) -> Iterator[Finding]:
     """Athalye et al. 2018, section 3.1: one-step attacks perform better than iterative attacks."""
-    for epsilon, attacked in evidence.survivals.items():
-        rows = evidence.probe("one_step", name, epsilon)
-        if len(rows) and (found := _compared(attacked, _survived(rows), epsilon, "one step")):
-            yield found
+    yield from _against_probe(evidence, "one_step", name, "one step")
 
 
 @diagnostic(
@@ -126,10 +131,7 @@ def weaker_than_one_step(name: str, evidence: Evidence) -> Iterator[Finding]:
 )
 def weaker_than_gradient_free(name: str, evidence: Evidence) -> Iterator[Finding]:
     """Athalye et al. 2018, section 3.1: black-box attacks are better than white-box attacks."""
-    for epsilon, attacked in evidence.survivals.items():
-        rows = evidence.probe("gradient_free", None, epsilon)
-        if len(rows) and (found := _compared(attacked, _survived(rows), epsilon, "a gradient-free search")):
-            yield found
+    yield from _against_probe(evidence, "gradient_free", None, "a gradient-free search")
 
 
 @diagnostic(
@@ -155,10 +157,7 @@ def weaker_than_transfer(name: str, evidence: Evidence) -> Iterator[Finding]:
 )
 def weaker_than_noise(name: str, evidence: Evidence) -> Iterator[Finding]:
     """Carlini et al. 2019 (arXiv 1902.06705), section 4: any attack should beat random noise."""
-    for epsilon, attacked in evidence.survivals.items():
-        rows = evidence.probe("noise", None, epsilon)
-        if len(rows) and (found := _compared(attacked, _survived(rows), epsilon, "random noise")):
-            yield found
+    yield from _against_probe(evidence, "noise", None, "random noise")
 
 
 @diagnostic(

@@ -77,6 +77,11 @@ def read_attacks(folder: str | Path, attacks: Iterable[tuple[str, Iterable[str]]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
+def read_clean(folder: str | Path, indices: np.ndarray) -> pd.DataFrame:
+    """The records of the images that are attacked, unattacked, in the order of their indices."""
+    return read_records(Path(folder) / "clean.csv").set_index("index").loc[indices].reset_index()
+
+
 def first_falls(clean: pd.DataFrame, *attacked: pd.DataFrame) -> pd.DataFrame:
     """One row an image of `clean`, in its order: index, label, falls_at (epsilon, float), epsilon (its text), by.
 
