@@ -1,4 +1,5 @@
-# Needs: datasets/DATASET/{train,validation,erasing}.npz; for a student its teacher's model.keras.
+# Needs: datasets/DATASET/{train,validation,erasing}.npz; model.keras of a student's teacher, and of a model that another
+#        starts from.
 # Makes: models/MODEL/seedSEED/{model.keras,history.csv,metadata.json}.
 # A killed run leaves checkpoints/MODEL-seedSEED.npz, and the next start goes on from there.
 
@@ -12,6 +13,7 @@ rule train_model:
         validation=model_file("validation.npz"),
         info=model_file("dataset.json"),
         erasing=erasing_schedule,
+        initial=initial_file,
     output:
         model=f"{RESULTS}/models/{{model}}/seed{{seed}}/model.keras",
         history=f"{RESULTS}/models/{{model}}/seed{{seed}}/history.csv",
@@ -21,7 +23,7 @@ rule train_model:
     benchmark:
         f"{RESULTS}/benchmarks/train_model/{{model}}/seed{{seed}}.tsv"
     wildcard_constraints:
-        model=one_of(name for name in MODELS if name not in STUDENTS),
+        model=one_of(name for name in MODELS if name not in STUDENTS + ADVERSARIALLY_TRAINED),
     priority: 10  # much waits for it
     conda:
         "../envs/tensorflow.yaml"
@@ -35,12 +37,66 @@ rule train_model:
         options=training_options,
         state=f"{RESULTS}/checkpoints/{{model}}-seed{{seed}}.npz",
         erasing=lambda wildcards, input: f"--erasing-schedule {input.erasing}" if input.erasing else "",
+        initial=lambda wildcards, input: f"--initial {input.initial}" if input.initial else "",
     shell:
         "python {input.program:q}"
         " --train {input.train:q}"
         " --validation {input.validation:q}"
         " --info {input.info:q}"
         " {params.erasing}"
+        " {params.initial}"
+        " --name {wildcards.model:q}"
+        " --seed {wildcards.seed}"
+        " {params.options}"
+        " --threads {params.threads}"
+        " --state {params.state:q}"
+        " --model {output.model:q}"
+        " --history {output.history:q}"
+        " --metadata {output.metadata:q}"
+        " > {log:q} 2>&1"
+
+
+rule train_adversarially:
+    input:
+        program=program("train_adversarially"),
+        modules=modules("train_adversarially"),
+        env="envs/tensorflow.yaml",
+        train=model_file("train.npz"),
+        validation=model_file("validation.npz"),
+        info=model_file("dataset.json"),
+        erasing=erasing_schedule,
+        initial=initial_file,
+    output:
+        model=f"{RESULTS}/models/{{model}}/seed{{seed}}/model.keras",
+        history=f"{RESULTS}/models/{{model}}/seed{{seed}}/history.csv",
+        metadata=f"{RESULTS}/models/{{model}}/seed{{seed}}/metadata.json",
+    log:
+        f"{RESULTS}/logs/train_adversarially/{{model}}/seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train_adversarially/{{model}}/seed{{seed}}.tsv"
+    wildcard_constraints:
+        model=one_of(ADVERSARIALLY_TRAINED),
+    priority: 10  # much waits for it
+    conda:
+        "../envs/tensorflow.yaml"
+    threads: config["threads"]["train"]
+    resources:
+        gpu=config["gpu"],
+        mem_mb=grown(8000),
+        runtime=grown(720),
+    params:
+        threads=config["threads"]["train"],
+        options=training_options,
+        state=f"{RESULTS}/checkpoints/{{model}}-seed{{seed}}.npz",
+        erasing=lambda wildcards, input: f"--erasing-schedule {input.erasing}" if input.erasing else "",
+        initial=lambda wildcards, input: f"--initial {input.initial}" if input.initial else "",
+    shell:
+        "python {input.program:q}"
+        " --train {input.train:q}"
+        " --validation {input.validation:q}"
+        " --info {input.info:q}"
+        " {params.erasing}"
+        " {params.initial}"
         " --name {wildcards.model:q}"
         " --seed {wildcards.seed}"
         " {params.options}"
@@ -62,6 +118,7 @@ rule distill_student:
         validation=model_file("validation.npz"),
         info=model_file("dataset.json"),
         erasing=erasing_schedule,
+        initial=initial_file,
     output:
         model=f"{RESULTS}/models/{{model}}/seed{{seed}}/model.keras",
         history=f"{RESULTS}/models/{{model}}/seed{{seed}}/history.csv",
@@ -85,6 +142,7 @@ rule distill_student:
         options=training_options,
         state=f"{RESULTS}/checkpoints/{{model}}-seed{{seed}}.npz",
         erasing=lambda wildcards, input: f"--erasing-schedule {input.erasing}" if input.erasing else "",
+        initial=lambda wildcards, input: f"--initial {input.initial}" if input.initial else "",
     shell:
         "python {input.program:q}"
         " --teacher {input.teacher:q}"
@@ -92,6 +150,7 @@ rule distill_student:
         " --validation {input.validation:q}"
         " --info {input.info:q}"
         " {params.erasing}"
+        " {params.initial}"
         " --name {wildcards.model:q}"
         " --seed {wildcards.seed}"
         " {params.options}"

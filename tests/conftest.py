@@ -1,5 +1,6 @@
 """What tests share: copies of the project to run in, and one run of the tiny study."""
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -40,6 +41,23 @@ def run(folder: Path, *words: str, environment: dict | None = None, check: bool 
 def snakemake(folder: Path, *words: str, **settings) -> str:
     """Run snakemake on the tiny study and return all that it printed."""
     return run(folder, "snakemake", "--cores", "2", *words, "--configfile", TINY, **settings).stdout
+
+
+def call(program: str, *words: object, **options: object) -> None:
+    """Run a program of the project in this process, so that TensorFlow starts once; needs the fixture threads_stay."""
+    for name, value in options.items():
+        words = (*words, f"--{name.replace('_', '-')}", value)
+    importlib.import_module(program).main.main([str(word) for word in words], standalone_mode=False)
+
+
+@pytest.fixture(scope="module")
+def threads_stay():
+    """TensorFlow's threads can't be set once it has begun, and in this process it has."""
+    import keras
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("robustness.devices.prepare", lambda threads, seed: keras.utils.set_random_seed(seed))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -6,18 +6,27 @@ adversarial examples has to pass and keep more.
 
 import csv
 import gzip
-import importlib
 import json
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from conftest import ROOT
+from conftest import ROOT, call
 
-from robustness.datasets import Images, to_pixels
+from robustness.adversarial_training import AdversarialTrainer, AdversarialTraining
+from robustness.datasets import Images
 from robustness.files import write_json
 from robustness.model_files import save_network
+from robustness.training import (
+    Checkpoint,
+    Optimizer,
+    Recipe,
+    TemperedCrossEntropy,
+    TrainingData,
+    accuracy_metric,
+    fit,
+    make_optimizer,
+)
 
 EPSILONS = ["0.05", "0.1", "0.15", "0.5"]
 ATTACKS = {
@@ -55,32 +64,22 @@ def network() -> keras.Model:
     return keras.Model(pixels, keras.layers.Dense(4)(x))
 
 
-def trained(x, labels, radius: float) -> keras.Model:
+def trained(images: Images, radius: float) -> keras.Model:
     """Trained on images, or for a radius above 0 on what seven steps of PGD make of them (Madry et al. 2018)."""
-    model, optimizer = network(), keras.optimizers.Adam(0.005)
-    optimizer.build(model.trainable_variables)
-
-    def loss_of(batch, y):
-        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, model(batch)))
-
-    @tf.function
-    def step(batch, y):
-        moved = tf.clip_by_value(batch + tf.random.uniform(tf.shape(batch), -radius, radius), 0, 1)
-        for _ in range(7 if radius else 0):
-            with tf.GradientTape() as tape:
-                tape.watch(moved)
-                loss = loss_of(moved, y)
-            moved += radius / 3 * tf.sign(tape.gradient(loss, moved))
-            moved = tf.clip_by_value(tf.clip_by_value(moved, batch - radius, batch + radius), 0, 1)
-        with tf.GradientTape() as tape:
-            loss = loss_of(moved, y)
-        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
-
-    rng = np.random.default_rng(0)
-    for _ in range(12):
-        for which in np.array_split(rng.permutation(len(x)), 20):
-            step(tf.constant(x[which]), tf.constant(labels[which]))
-    return model
+    trainer = model = network()
+    recipe = Recipe(Optimizer(learning_rate=0.005), batch_size=100, epochs=12, checkpoint="last")
+    loss = TemperedCrossEntropy(1.0, one_hot=True)
+    if radius:
+        settings = AdversarialTraining(
+            radius, radius / 3, (0.0, 1.0), iterations=7, random_start=True, clean_weight=0.0, weight=1.0
+        )
+        trainer, loss = AdversarialTrainer(model, loss, settings, seed=0), None
+    trainer.compile(make_optimizer(recipe.optimizer, 20, recipe.epochs), loss=loss, metrics=[accuracy_metric(recipe)])
+    data = TrainingData(images, images.take(np.arange(100)), (0.0, 1.0), n_classes=4)
+    fit(trainer, model, data, recipe, 0, Checkpoint(None, ""))
+    bare = network()  # never compiled, so that it can be a part of another network's file
+    bare.set_weights(model.get_weights())
+    return bare
 
 
 def multiplied(model: keras.Model, factor: float) -> keras.Model:
@@ -88,27 +87,12 @@ def multiplied(model: keras.Model, factor: float) -> keras.Model:
     return keras.Model(pixels, keras.layers.Rescaling(factor)(model(pixels)))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def threads_stay():
-    """TensorFlow's threads can't be set once it has begun, and in this process it has."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("robustness.devices.prepare", lambda threads, seed: keras.utils.set_random_seed(seed))
-        yield
-
-
-def call(program: str, *words: object, **options: object) -> None:
-    """Run a program in this process, so that TensorFlow starts once."""
-    for name, value in options.items():
-        words = (*words, f"--{name.replace('_', '-')}", value)
-    importlib.import_module(program).main.main([str(word) for word in words], standalone_mode=False)
-
-
 def settings(option: str, attacks: dict) -> list[str]:
     return [word for name, fields in attacks.items() for word in (option, name, json.dumps(fields))]
 
 
 @pytest.fixture(scope="module")
-def tables(tmp_path_factory):
+def tables(tmp_path_factory, threads_stay):
     """The tables of a study of the three networks, as {file name: rows}, and the page's text."""
     folder = tmp_path_factory.mktemp("controls")
     data, evaluation = folder / "datasets", folder / "evaluation"
@@ -118,10 +102,9 @@ def tables(tmp_path_factory):
     info = {"name": "shirts", "classes": list("abcd"), "shape": [14, 14, 1], "pixel_range": "0-1"}
     write_json(data / "dataset.json", info)
 
-    x = to_pixels(train.images, (0.0, 1.0))
-    plain = trained(x, train.labels, 0.0)
+    plain = trained(train, 0.0)
     networks = {"undefended": plain, "masked": multiplied(plain, 100.0)}
-    networks["adversarial"] = trained(x, train.labels, 0.1)
+    networks["adversarial"] = trained(train, 0.1)
     told = {"dataset": "shirts", "architecture": "small", "seed": 0}
     for name, model in networks.items():
         save_network(model, folder / f"models/{name}/seed0/model.keras")

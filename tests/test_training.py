@@ -15,7 +15,9 @@ from conftest import ROOT
 from keras import layers
 from networks import images
 
+from robustness.adversarial_training import AdversarialTrainer, AdversarialTraining
 from robustness.architectures import ARCHITECTURES, build
+from robustness.augmentation import Augmentation
 from robustness.datasets import encode_labels, to_pixels
 from robustness.distillation import Distillation, Distiller, distillation_losses
 from robustness.erasing import ErasingSettings, draw_schedule
@@ -32,6 +34,7 @@ from robustness.training import (
     TrainingData,
     accuracy_metric,
     fit,
+    kept_epoch,
     make_optimizer,
 )
 
@@ -144,7 +147,7 @@ def small() -> keras.Model:
 
 
 def compiled(trainer: keras.Model, recipe: Recipe) -> keras.Model:
-    loss = None if isinstance(trainer, Distiller) else TemperedCrossEntropy(1.0, True)
+    loss = None if isinstance(trainer, Distiller | AdversarialTrainer) else TemperedCrossEntropy(1.0, True)
     trainer.compile(make_optimizer(recipe.optimizer, 3, recipe.epochs), loss=loss, metrics=[accuracy_metric(recipe)])
     return trainer
 
@@ -155,8 +158,14 @@ def trained(recipe, tmp_path=None, erasing=True, seed=3, defence=None, validatio
     data = TrainingData(images(), images(seed=validation_seed), RANGE, 4)
     if erasing:
         data.rectangles = draw_schedule(40, 8, 8, ErasingSettings(1.0, (0.1, 0.2), (0.5, 2)), 2, seed=1)
-    network = small()
-    trainer = Distiller(network, small(), Distillation(5.0, 0.2)) if defence else network
+    trainer = network = small()
+    if defence == "distillation":
+        trainer = Distiller(network, small(), Distillation(5.0, 0.2))
+    if defence == "adversarial":
+        settings = AdversarialTraining(0.1, 0.05, RANGE, iterations=2, random_start=True, mode="training")
+        trainer = AdversarialTrainer(network, TemperedCrossEntropy(1.0, True), settings, seed)
+    if defence == "augmentation":
+        data.augmentation = Augmentation(0.5, noise_kind="speckle", noise_amount=0.1, rotation=20, horizontal_flip=True)
     checkpoint = Checkpoint(tmp_path / "state.npz" if tmp_path else None, "same")
     history = fit(compiled(trainer, recipe), network, data, recipe, seed, checkpoint)
     return network.get_weights(), history
@@ -169,7 +178,7 @@ def same(first, second) -> bool:
 SGD = Optimizer("sgd", 0.05, momentum=0.9, nesterov=True, decay=1e-3)
 
 
-@pytest.mark.parametrize("defence", [None, "distillation"])
+@pytest.mark.parametrize("defence", [None, "distillation", "adversarial", "augmentation"])
 @pytest.mark.parametrize("optimizer", [Optimizer(), SGD], ids=lambda o: o.name)
 def test_a_run_that_goes_on_ends_with_the_same_weights(tmp_path, optimizer, defence):
     settings = {"optimizer": optimizer, "batch_size": 16, "checkpoint": "last"}
@@ -203,16 +212,27 @@ def test_erasing_changes_the_training_and_only_where_asked():
     assert not same(trained(recipe, erasing=True)[0], trained(recipe, erasing=False)[0])
 
 
-@pytest.mark.parametrize("checkpoint", ["val_accuracy", "val_loss", "last"])
+@pytest.mark.parametrize("checkpoint", ["val_accuracy", "val_loss", "last", "val_adversarial_loss", "adversarial_loss"])
 def test_the_kept_epoch(checkpoint):
+    settings = {"erasing": False, "defence": "adversarial" if "adversarial" in checkpoint else None}
     recipe = Recipe(optimizer=Optimizer("sgd", 0.5), batch_size=16, epochs=4, checkpoint=checkpoint)
-    weights, history = trained(recipe, erasing=False)
+    weights, history = trained(recipe, **settings)
     values = [row.get(checkpoint, row["epoch"]) for row in history]
-    best = values.index({"val_loss": min}.get(checkpoint, max)(values))
-    shortened, _ = trained(
-        Recipe(optimizer=Optimizer("sgd", 0.5), batch_size=16, epochs=best + 1, checkpoint="last"), erasing=False
-    )
-    assert same(weights, shortened)
+    best = values.index((min if "loss" in checkpoint else max)(values))
+    assert kept_epoch(history, recipe) == best + 1
+    recipe = Recipe(optimizer=Optimizer("sgd", 0.5), batch_size=16, epochs=best + 1, checkpoint="last")
+    assert same(weights, trained(recipe, **settings)[0])
+
+
+def test_a_measure_that_a_training_does_not_have_is_told():
+    with pytest.raises(UserError, match="no val_adversarial_loss"):
+        trained(Recipe(batch_size=16, epochs=1, checkpoint="val_adversarial_loss"))
+
+
+@pytest.mark.parametrize("defence", ["adversarial", "augmentation"])
+def test_a_defence_changes_the_training(defence):
+    recipe = Recipe(batch_size=16, epochs=1)
+    assert not same(trained(recipe)[0], trained(recipe, defence=defence)[0])
 
 
 def test_early_stopping_waits_for_patience_and_no_longer():
@@ -237,7 +257,7 @@ def test_batches_apply_the_schedule_to_the_right_images():
     rectangles = np.zeros((40, 4), np.int16)
     rectangles[7] = [1, 2, 3, 4]  # x, y, h, w
     order = np.random.default_rng(0).permutation(40)
-    batches = Batches(data, data.labels, RANGE, 16, order, rectangles, (1, 2))
+    batches = Batches(data, data.labels, RANGE, 16, order, rectangles, seed=(1, 2))
     x, y = (np.concatenate(parts) for parts in zip(*(batches[i] for i in range(len(batches)))))
     assert (y == data.labels[order]).all() and x.dtype == np.float32
     plain = data.images[order].astype("f4") / np.float32(255)

@@ -7,6 +7,8 @@ import click
 
 from robustness.cli import in_file, out_file, seed_option, threads_option
 
+# What an epoch can be judged by; the last two exist in adversarial training only.
+MEASURES = ["val_accuracy", "val_loss", "adversarial_loss", "val_adversarial_loss"]
 OPTIONS = [
     in_file("--train", "Training images (.npz)."),
     in_file("--validation", "Validation images (.npz)."),
@@ -16,6 +18,7 @@ OPTIONS = [
     click.option("--dataset", required=True, help="Name of the dataset in the study."),
     click.option("--defence", required=True, help="Name of the defence, for the tables."),
     click.option("--architecture", required=True, help="A network of robustness/architectures.py."),
+    in_file("--initial", "A trained network to start from (.keras); without it weights are drawn.", required=False),
     click.option(
         "--loss",
         type=click.Choice(["categorical_crossentropy", "sparse_categorical_crossentropy"]),
@@ -45,7 +48,7 @@ OPTIONS = [
     click.option("--early-stopping-patience", type=click.IntRange(min=0), default=0, help="Epochs; 0: no stopping."),
     click.option(
         "--early-stopping-monitor",
-        type=click.Choice(["val_loss", "val_accuracy"]),
+        type=click.Choice(MEASURES),
         default="val_loss",
         help="What has to get better.",
     ),
@@ -54,11 +57,53 @@ OPTIONS = [
     ),
     click.option(
         "--checkpoint",
-        type=click.Choice(["val_accuracy", "val_loss", "last"]),
+        type=click.Choice([*MEASURES, "last"]),
         default="val_accuracy",
         help="Keep the weights of the best epoch by this measure, or of the last.",
     ),
-    seed_option("Seed of the weights, the order of images, dropout and erasing's fill."),
+    click.option(
+        "--augmentation-blur-probability", type=click.FloatRange(0, 1), default=0.0, help="Of a Gaussian blur."
+    ),
+    click.option("--augmentation-blur-size", type=click.IntRange(min=1), default=3, help="Pixels of its kernel; odd."),
+    click.option(
+        "--augmentation-blur-sigma",
+        type=click.FloatRange(min=0, min_open=True),
+        default=1.0,
+        help="Its standard deviation in pixels.",
+    ),
+    click.option(
+        "--augmentation-noise-kind",
+        type=click.Choice(["", "gaussian", "salt_and_pepper", "speckle"]),
+        default="",
+        help="Noise on every training image; none if left out.",
+    ),
+    click.option(
+        "--augmentation-noise-amount",
+        type=click.FloatRange(0, 1),
+        default=0.0,
+        help="Standard deviation on the pixel range 0-1; of salt_and_pepper the share of pixels.",
+    ),
+    click.option(
+        "--augmentation-rotation", type=click.FloatRange(0, 180), default=0.0, help="Greatest angle in degrees."
+    ),
+    click.option(
+        "--augmentation-width-shift",
+        type=click.FloatRange(0, 1),
+        default=0.0,
+        help="Greatest, as a share of the width.",
+    ),
+    click.option(
+        "--augmentation-height-shift", type=click.FloatRange(0, 1), default=0.0, help="The same of the height."
+    ),
+    click.option(
+        "--augmentation-horizontal-flip/--no-augmentation-horizontal-flip",
+        default=False,
+        help="Left to right, of half.",
+    ),
+    click.option(
+        "--augmentation-vertical-flip/--no-augmentation-vertical-flip", default=False, help="Top to bottom, of half."
+    ),
+    seed_option("Seed of the weights, the order of images, dropout, erasing's fill, augmentation and random starts."),
     threads_option(),
     click.option(
         "--state",

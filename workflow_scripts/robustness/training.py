@@ -15,6 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from robustness.augmentation import Augmentation, augment
 from robustness.datasets import Images, encode_labels, to_pixels
 from robustness.erasing import erase
 from robustness.errors import UserError
@@ -53,7 +54,8 @@ class Recipe:
     loss: 'categorical_crossentropy' or 'sparse_categorical_crossentropy' (one-hot or integer labels, the same values).
     weight_decay: see architectures.build.
     early_stopping_patience: epochs without a better early_stopping_monitor before training ends (0: never).
-    checkpoint: the weights that are kept, of the epoch with the best 'val_accuracy' or 'val_loss', or the 'last'.
+    checkpoint: the weights that are kept, of the epoch with the best measure of these, or of the 'last'.
+    Measures: 'val_accuracy', 'val_loss', and where a trainer has them 'adversarial_loss' and 'val_adversarial_loss'.
     """
 
     optimizer: Optimizer = Optimizer()
@@ -125,7 +127,7 @@ def accuracy_metric(recipe: Recipe) -> keras.metrics.Metric:
 
 
 class Batches(keras.utils.PyDataset):
-    """The batches of one epoch: a seeded order, erasing where a schedule is given, float32 pixels, encoded labels."""
+    """The batches of one epoch: a seeded order, erasing where a schedule is given, augmentation, float32 pixels, labels."""
 
     def __init__(
         self,
@@ -135,11 +137,13 @@ class Batches(keras.utils.PyDataset):
         batch_size: int,
         order: np.ndarray,
         rectangles: np.ndarray | None = None,
-        seed: tuple[int, ...] = (),
+        augmentation: Augmentation | None = None,
+        seed: tuple[int, int] = (0, 0),
     ):
         super().__init__()
         self.images, self.labels, self.pixel_range = images.images, labels, pixel_range
-        self.batch_size, self.order, self.rectangles, self.seed = batch_size, order, rectangles, seed
+        self.batch_size, self.order, self.seed = batch_size, order, seed
+        self.rectangles, self.augmentation = rectangles, augmentation
 
     def __len__(self) -> int:
         return math.ceil(len(self.order) / self.batch_size)
@@ -148,24 +152,30 @@ class Batches(keras.utils.PyDataset):
         which = self.order[i * self.batch_size : (i + 1) * self.batch_size]
         batch = self.images[which]
         if self.rectangles is not None:
-            batch = erase(batch, self.rectangles[which], np.random.default_rng([*self.seed, i]))
-        return to_pixels(batch, self.pixel_range), self.labels[which]
+            batch = erase(batch, self.rectangles[which], np.random.default_rng([*self.seed, 2, i]))
+        if self.augmentation is None:
+            return to_pixels(batch, self.pixel_range), self.labels[which]
+        low, high = self.pixel_range
+        unit = augment(to_pixels(batch, (0.0, 1.0)), self.augmentation, np.random.default_rng([*self.seed, 3, i]))
+        return unit * np.float32(high - low) + np.float32(low), self.labels[which]
 
 
 @dataclass
 class TrainingData:
-    """What a training run reads. rectangles: the erasing schedule, (passes, n, 4), or None."""
+    """What a training run reads. rectangles: the erasing schedule, (passes, n, 4), or None. augmentation: None for none."""
 
     train: Images
     validation: Images
     pixel_range: tuple[float, float]
     n_classes: int
     rectangles: np.ndarray | None = None
+    augmentation: Augmentation | None = None
 
 
-def seed_dropout(network: keras.Model, seed: int, epoch: int) -> None:
-    """Set the state of every random layer from the seed and the epoch, so that a restart draws the same masks."""
-    states = [variable for variable in network.variables if "seed_generator" in variable.path]
+def seed_chance(network: keras.Model, trainer: keras.Model, seed: int, epoch: int) -> None:
+    """Set the state of every random layer, and of the trainer's own chance, from seed and epoch, so that a restart draws alike."""
+    variables = {id(variable): variable for model in (network, trainer) for variable in model.variables}
+    states = [variable for variable in variables.values() if "seed_generator" in variable.path]
     draws = np.random.default_rng([seed, epoch, 1]).integers(0, 2**31, (len(states), 2))
     for state, draw in zip(states, draws, strict=True):
         state.assign(draw.astype(state.dtype))
@@ -246,6 +256,15 @@ def worst(monitor: str) -> float:
     return -math.inf if monitor.endswith("accuracy") else math.inf
 
 
+def kept_epoch(history: list[dict], recipe: Recipe) -> int:
+    """The epoch, counted from 1, whose weights recipe.checkpoint keeps: the first best one, or the last."""
+    kept = history[0]
+    for row in history[1:]:
+        if recipe.checkpoint == "last" or better(recipe.checkpoint, row[recipe.checkpoint], kept[recipe.checkpoint]):
+            kept = row
+    return kept["epoch"]
+
+
 def fit(
     trainer: keras.Model,
     network: keras.Model,
@@ -280,10 +299,12 @@ def fit(
             break
         epoch, start = progress.epoch, time.perf_counter()
         rate = float(trainer.optimizer.learning_rate)  # of the epoch's first step
-        seed_dropout(network, seed, epoch)
+        seed_chance(network, trainer, seed, epoch)
         rectangles = None if data.rectangles is None else data.rectangles[epoch % len(data.rectangles)]
         order = np.random.default_rng([seed, epoch, 0]).permutation(len(data.train))
-        batches = Batches(data.train, labels, data.pixel_range, recipe.batch_size, order, rectangles, (seed, epoch, 2))
+        batches = Batches(
+            data.train, labels, data.pixel_range, recipe.batch_size, order, rectangles, data.augmentation, (seed, epoch)
+        )
         result = trainer.fit(
             batches,
             validation_data=validation,
@@ -304,6 +325,8 @@ def fit(
         for name in ("loss", "val_loss"):
             if not math.isfinite(row[name]):
                 raise UserError(f"the {name} is {row[name]} in epoch {epoch + 1}: lower the learning rate.")
+        if lacking := {recipe.checkpoint, monitor} - {"last", *row}:
+            raise UserError(f"this training has no {' or '.join(lacking)}: choose another checkpoint or monitor.")
         progress.history.append(row)
         if recipe.checkpoint == "last" or better(recipe.checkpoint, row[recipe.checkpoint], progress.best):
             progress.best = row.get(recipe.checkpoint, math.nan)

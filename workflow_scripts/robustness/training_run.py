@@ -15,13 +15,23 @@ import numpy as np
 
 from robustness import devices
 from robustness.architectures import ARCHITECTURES, build
+from robustness.augmentation import Augmentation
 from robustness.datasets import DatasetInfo, Images
 from robustness.errors import UserError
 from robustness.files import read_npz, sha256_of, whole_file, write_json
-from robustness.model_files import save_network
-from robustness.training import Checkpoint, Optimizer, Recipe, TrainingData, accuracy_metric, fit, make_optimizer
+from robustness.model_files import load_network, save_network
+from robustness.training import (
+    Checkpoint,
+    Optimizer,
+    Recipe,
+    TrainingData,
+    accuracy_metric,
+    fit,
+    kept_epoch,
+    make_optimizer,
+)
 
-PLACES = ("model", "history", "metadata", "state", "train", "validation", "info", "erasing_schedule")
+PLACES = ("model", "history", "metadata", "state", "train", "validation", "info", "erasing_schedule", "initial")
 # (network, what the dataset is, whether labels are one-hot) -> (the model to train, its loss or None)
 MakeTrainer = Callable[[keras.Model, DatasetInfo, bool], tuple[keras.Model, keras.losses.Loss | None]]
 
@@ -45,13 +55,15 @@ def run_training(options: dict, defence: dict, make_trainer: MakeTrainer, inputs
     except ValueError as error:
         size = "x".join(map(str, info.shape[:2]))
         raise UserError(f"{options['architecture']} can't be built for {size} images: use larger ones.") from error
+    if options["initial"]:
+        _start_from(network, options["initial"], info)
     trainer, loss = make_trainer(network, info, recipe.label_encoding == "one_hot")
     steps = -(-len(data.train) // recipe.batch_size)
     optimizer = make_optimizer(recipe.optimizer, steps, recipe.epochs)
     trainer.compile(optimizer, loss=loss, metrics=[accuracy_metric(recipe)])
 
     settings = {key: value for key, value in options.items() if key not in PLACES} | defence
-    files = [options[key] for key in ("train", "validation", "info", "erasing_schedule") if options[key]]
+    files = [options[key] for key in ("train", "validation", "info", "erasing_schedule", "initial") if options[key]]
     checkpoint = Checkpoint(
         Path(options["state"]) if options["state"] else None, _fingerprint(settings, [*files, *inputs])
     )
@@ -74,6 +86,7 @@ def run_training(options: dict, defence: dict, make_trainer: MakeTrainer, inputs
             "parameters": int(network.count_params()),
             "model_sha256": sha256_of(options["model"]),
             "epochs": len(history),
+            "kept_epoch": kept_epoch(history, recipe),
             "seconds_per_epoch": round(float(np.median([row["seconds"] for row in history])), 3),
             "device": devices.device_name(),
             "threads": options["threads"],
@@ -90,6 +103,12 @@ def _training_data(options: dict, info: DatasetInfo) -> TrainingData:
     data = TrainingData(
         Images.load(options["train"]), Images.load(options["validation"]), info.pixel_range, len(info.classes)
     )
+    prefix = "augmentation_"
+    augmentation = Augmentation(**{k.removeprefix(prefix): options[k] for k in options if k.startswith(prefix)})
+    if augmentation.blur_size % 2 == 0:
+        raise UserError(f"the blur's size is {augmentation.blur_size}: take an odd number of pixels.")
+    if augmentation != Augmentation():
+        data.augmentation = augmentation
     if options["erasing_schedule"]:
         (data.rectangles,) = read_npz(options["erasing_schedule"], "rectangles")
         if data.rectangles.shape[1] != len(data.train):
@@ -98,6 +117,14 @@ def _training_data(options: dict, info: DatasetInfo) -> TrainingData:
                 "draw it from this dataset."
             )
     return data
+
+
+def _start_from(network: keras.Model, path: str, info: DatasetInfo) -> None:
+    """Give a network the weights of a trained one; raises UserError if that is of another architecture."""
+    trained = load_network(path, info.shape, len(info.classes)).get_weights()
+    if [weight.shape for weight in trained] != [weight.shape for weight in network.get_weights()]:
+        raise UserError(f"{path} holds another network than {network.name}: start from one of the same architecture.")
+    network.set_weights(trained)
 
 
 def _recipe(options: dict) -> Recipe:
