@@ -1,6 +1,7 @@
 # Needs: models/MODEL/seedSEED/model.keras and datasets/DATASET/evaluation.npz.
-# Makes: adversarial/MODEL/seedSEED/ATTACK/epsEPSILON.npz, one artifact an epsilon; then, from the records of these sets,
-#        adversarial/MODEL/seedSEED/worst_case/norm_NORM.npz, what a cascade of attacks finds beyond them.
+# Makes: adversarial/MODEL/seedSEED/ATTACK/epsEPSILON.npz, one artifact an epsilon;
+#        adversarial/MODEL/seedSEED/iterations/SWEEP.npz, one attack after several numbers of iterations; then, from the
+#        records of the former, adversarial/MODEL/seedSEED/worst_case/norm_NORM.npz, what a cascade finds beyond them.
 
 
 rule craft_adversarial:
@@ -35,6 +36,45 @@ rule craft_adversarial:
         " --attack {wildcards.attack:q}"
         " {params.options}"
         " --epsilon {wildcards.epsilon}"
+        " --seed {wildcards.seed}"
+        " --threads {params.threads}"
+        " --output {output.adversarial:q}"
+        " > {log:q} 2>&1"
+
+
+rule craft_iteration_sweep:
+    input:
+        program=program("craft_iteration_sweep"),
+        modules=lambda wildcards: modules(
+            "craft_iteration_sweep", config["iteration_sweeps"][wildcards.sweep]["method"]
+        ),
+        env="envs/tensorflow.yaml",
+        model=f"{RESULTS}/models/{{model}}/seed{{seed}}/model.keras",
+        images=model_file("evaluation.npz"),
+        info=model_file("dataset.json"),
+    output:
+        adversarial=f"{RESULTS}/adversarial/{{model}}/seed{{seed}}/iterations/{{sweep}}.npz",
+    log:
+        f"{RESULTS}/logs/craft_iteration_sweep/{{model}}/seed{{seed}}/{{sweep}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/craft_iteration_sweep/{{model}}/seed{{seed}}/{{sweep}}.tsv"
+    conda:
+        "../envs/tensorflow.yaml"
+    threads: config["threads"]["craft"]
+    resources:
+        gpu=config["gpu"],
+        mem_mb=grown(4000),
+        runtime=grown(120),
+    params:
+        threads=config["threads"]["craft"],
+        options=sweep_options,
+    shell:
+        "python {input.program:q}"
+        " --model {input.model:q}"
+        " --images {input.images:q}"
+        " --info {input.info:q}"
+        " --sweep {wildcards.sweep:q}"
+        " {params.options}"
         " --seed {wildcards.seed}"
         " --threads {params.threads}"
         " --output {output.adversarial:q}"

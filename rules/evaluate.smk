@@ -1,6 +1,7 @@
 # Needs: models, the images that are attacked, adversarial sets.
 # Makes: evaluation/MODEL/seedSEED/{clean.csv,clean.json,confusion.csv} and evaluation/MODEL/seedSEED/ATTACK/epsEPSILON.{csv,json}:
-#        records (a row an image) and their summary; evaluation/MODEL/seedSEED/transfer.csv, the same for sets of other models;
+#        records (a row an image) and their summary; evaluation/MODEL/seedSEED/iterations/SWEEP.{csv,json}, the same after
+#        each number of iterations; evaluation/MODEL/seedSEED/transfer.csv, the same for sets of other models;
 #        evaluation/MODEL/seedSEED/worst_case/norm_NORM.{csv,json}: which images survive all of these and the cascade.
 
 
@@ -64,6 +65,45 @@ rule evaluate_attack:
         f"{RESULTS}/logs/evaluate_attack/{{model}}/seed{{seed}}/{{attack}}/eps{{epsilon}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/evaluate_attack/{{model}}/seed{{seed}}/{{attack}}/eps{{epsilon}}.tsv"
+    conda:
+        "../envs/tensorflow.yaml"
+    threads: config["threads"]["evaluate"]
+    resources:
+        gpu=config["gpu"],
+        mem_mb=grown(4000),
+        runtime=grown(30),
+    params:
+        threads=config["threads"]["evaluate"],
+    shell:
+        "python {input.program:q}"
+        " --model {input.model:q}"
+        " --metadata {input.metadata:q}"
+        " --images {input.images:q}"
+        " --adversarial {input.adversarial:q}"
+        " --info {input.info:q}"
+        " --threads {params.threads}"
+        " --records {output.records:q}"
+        " --summary {output.summary:q}"
+        " > {log:q} 2>&1"
+
+
+rule evaluate_iteration_sweep:
+    input:
+        program=program("evaluate_iteration_sweep"),
+        modules=modules("evaluate_iteration_sweep"),
+        env="envs/tensorflow.yaml",
+        model=f"{RESULTS}/models/{{model}}/seed{{seed}}/model.keras",
+        metadata=f"{RESULTS}/models/{{model}}/seed{{seed}}/metadata.json",
+        images=model_file("evaluation.npz"),
+        adversarial=rules.craft_iteration_sweep.output.adversarial,
+        info=model_file("dataset.json"),
+    output:
+        records=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/iterations/{{sweep}}.csv",
+        summary=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/iterations/{{sweep}}.json",
+    log:
+        f"{RESULTS}/logs/evaluate_iteration_sweep/{{model}}/seed{{seed}}/{{sweep}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate_iteration_sweep/{{model}}/seed{{seed}}/{{sweep}}.tsv"
     conda:
         "../envs/tensorflow.yaml"
     threads: config["threads"]["evaluate"]

@@ -1,10 +1,8 @@
 """Craft adversarial images of one model with one attack at one epsilon."""
 
-import math
-
 import click
 
-from robustness.attack_settings import LOSSES
+from robustness.attack_settings import CLIPS, LOSSES
 from robustness.cli import (
     batch_size_option,
     in_file,
@@ -42,39 +40,25 @@ from robustness.cli import (
 @click.option(
     "--queries", type=click.IntRange(min=1), default=1, help="Answers of the network that square may ask for."
 )
+@click.option(
+    "--clip",
+    type=click.Choice(CLIPS),
+    default="ball",
+    help="bim: cut iterates to the ball of epsilon, or to the pixel range alone.",
+)
 @batch_size_option()
 @seed_option("Seed of random starts and random targets.")
 @threads_option()
 @out_file("--output", "The adversarial set (.npz, float32).")
 def main(model, images, info, attack, epsilon, epsilon_unit, batch_size, seed, threads, output, **settings):
     """Craft adversarial images of one model with one attack at one epsilon (white box)."""
-    from robustness.attack_settings import (
-        METHODS,
-        STEPPING,
-        AdversarialSet,
-        AttackSettings,
-        describe,
-        pixel_scale,
-        step_of,
-    )
+    from robustness.attack_settings import AdversarialSet, AttackSettings, checked_sizes, describe
     from robustness.datasets import DatasetInfo, Images, to_pixels
-    from robustness.errors import UserError
+    from robustness.epsilon_units import pixel_scale
     from robustness.files import sha256_of
 
     settings = AttackSettings(**settings)
-    if settings.method not in METHODS:
-        raise UserError(f"there is no attack {settings.method}: choose one of {', '.join(METHODS)}.")
-    try:
-        value = float(epsilon)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value < math.inf:
-        raise UserError(f"epsilon '{epsilon}' is no size of a perturbation: write a number like 0.1 or 8.")
-    if settings.method in STEPPING and (settings.step is None) == (settings.relative_step is None):
-        raise UserError(f"{settings.method} needs one of --step and --relative-step: give exactly one.")
-    step = step_of(settings, epsilon)
-    if value > 0 and step > value:
-        raise UserError(f"the step {step} is larger than epsilon {epsilon}, which cleverhans refuses: lower the step.")
+    size, step = checked_sizes(settings, epsilon)
 
     from robustness import devices
     from robustness.crafting import craft
@@ -90,7 +74,7 @@ def main(model, images, info, attack, epsilon, epsilon_unit, batch_size, seed, t
         to_pixels(clean.images, data.pixel_range),
         clean.labels,
         settings,
-        value * scale,
+        size * scale,
         step * scale,
         data.pixel_range,
         seed,

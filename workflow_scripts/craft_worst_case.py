@@ -62,8 +62,9 @@ def main(
 
     import numpy as np
 
-    from robustness.attack_settings import pixel_scale, settings_from_json
+    from robustness.attack_settings import settings_from_json
     from robustness.datasets import DatasetInfo, Images, to_pixels
+    from robustness.epsilon_units import pixel_scale
     from robustness.files import sha256_of
     from robustness.records import read_records
     from robustness.worst_case_records import WorstCaseSet, first_falls, read_attacks, read_clean

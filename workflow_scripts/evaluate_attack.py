@@ -15,7 +15,8 @@ from robustness.cli import in_file, out_file, program, threads_option
 def main(model, metadata, images, adversarial, info, threads, records, summary):
     """Score a model on the adversarial images that were crafted on it, after checking them against their sources.
 
-    An image outside the epsilon ball or the pixel range is an error, and so is a set crafted on another model.
+    An image outside the epsilon ball (of an attack clipped to the pixel range alone: further off than all of its steps
+    together) or the pixel range is an error, and so is a set crafted on another model.
     """
     from robustness.attack_settings import AdversarialSet
     from robustness.datasets import DatasetInfo, Images

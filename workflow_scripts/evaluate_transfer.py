@@ -44,8 +44,9 @@ def main(model, images, info, sources, models_folder, adversarial_folder, seed, 
     import pandas as pd
 
     from robustness import devices
-    from robustness.attack_settings import AdversarialSet
+    from robustness.attack_settings import AdversarialSet, settings_from_note
     from robustness.datasets import DatasetInfo, Images
+    from robustness.errors import UserError
     from robustness.evaluation import check_adversarial_set
     from robustness.files import sha256_of
     from robustness.model_files import load_network, predict_logits
@@ -62,6 +63,11 @@ def main(model, images, info, sources, models_folder, adversarial_folder, seed, 
             )
             source = digest(Path(models_folder) / name / f"seed{seed}" / "model.keras")
             check_adversarial_set(crafted, clean, data.pixel_range, source)
+            if not settings_from_note(crafted.attack).bounded:
+                raise UserError(
+                    f"the set of {attack} on {name} may lie outside the ball of epsilon {epsilon}, where it proves nothing "
+                    "about another model: leave it out."
+                )
             columns = {"source": name, "attack": attack, "epsilon": epsilon, "norm": crafted.attack["norm"]}
             columns |= {"index": crafted.indices, "label": crafted.labels}
             predicted = predict_logits(network, crafted.images).argmax(axis=1)

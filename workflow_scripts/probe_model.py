@@ -25,7 +25,7 @@ from robustness.cli import (
     multiple=True,
     nargs=2,
     metavar="NAME SETTINGS",
-    help="A recorded attack and its settings as a JSON object.",
+    help="An attack of the study and its settings as a JSON object.",
 )
 @click.option(
     "--worst-case",
@@ -70,11 +70,12 @@ def main(
     """Probe a model for signs that attacks on it fail for reasons of their own.
 
     At every epsilon: random noise, one step, a gradient-free search; for every iterative attack twice its iterations on
-    the images that it left standing; for every attack a huge epsilon; zero gradients of the loss that it climbs.
+    the images that it left standing; for every attack a huge epsilon; zero gradients of the loss that it climbs. An attack
+    with clip: pixel_range is not held against what happens within epsilon.
     """
     import numpy as np
 
-    from robustness.attack_settings import pixel_scale, settings_from_json
+    from robustness.attack_settings import settings_from_json
     from robustness.datasets import DatasetInfo, Images
     from robustness.files import write_json
     from robustness.records import write_records
@@ -87,6 +88,7 @@ def main(
 
     from robustness import devices
     from robustness.datasets import to_pixels
+    from robustness.epsilon_units import pixel_scale
     from robustness.model_files import load_network
     from robustness.probes import Probes, zero_gradients
     from robustness.worst_case import Target

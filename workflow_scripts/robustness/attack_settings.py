@@ -1,6 +1,7 @@
 """What an attack is, as far as everything but its crafting needs to know (no TensorFlow here)."""
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +18,8 @@ STEPPING = ("bim", "mim", "pgd")  # methods that need a step
 ITERATING = (*STEPPING, "apgd", "fmn")  # methods that get better with more iterations
 GRADIENT_FREE = ("noise", "square")
 LOSSES = ("cross_entropy", "scaled_cross_entropy", "margin", "dlr")
-EPSILON_UNITS = {"0-1": 1, "0-255": 255}
+CLIPS = ("ball", "pixel_range")
+SWEEPABLE = ("bim",)  # methods with a function `iterates`
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class AttackSettings:
     'least_likely', 'random' or a class number. step: of one iteration, in the unit of epsilon; relative_step: the
     same as a share of epsilon (one of the two for an attack that takes steps, none for another). iterations,
     random_start, restarts, momentum (decay factor of mim), queries (of square): as the methods' papers name them.
+    clip: what every iterate is cut to, one of CLIPS: the ball of epsilon and the pixels' range, or (bim) that range alone.
     loss: what is climbed, one of LOSSES; logit_scale: of scaled_cross_entropy, None finds it from the logits.
     """
 
@@ -43,6 +46,12 @@ class AttackSettings:
     loss: str = "cross_entropy"
     logit_scale: float | None = None
     queries: int = 1
+    clip: str = "ball"
+
+    @property
+    def bounded(self) -> bool:
+        """True if epsilon bounds how far an image moves; where not, epsilon is but the unit of a relative step."""
+        return self.clip == "ball"
 
     @property
     def targeted(self) -> bool:
@@ -73,11 +82,6 @@ def settings_from_json(name: str, text: str) -> AttackSettings:
     return settings
 
 
-def pixel_scale(unit: str, pixel_range: tuple[float, float]) -> float:
-    """Pixel units of a network per unit of epsilon: '0-1' spans the pixel range with 1, '0-255' with 255."""
-    return (pixel_range[1] - pixel_range[0]) / EPSILON_UNITS[unit]
-
-
 def step_of(settings: AttackSettings, epsilon_text: str) -> float:
     """The step of an iterative attack at this epsilon, in epsilon's unit; epsilon itself for an attack without steps of its own."""
     epsilon = float(epsilon_text)
@@ -86,6 +90,39 @@ def step_of(settings: AttackSettings, epsilon_text: str) -> float:
     if settings.relative_step is not None:
         return epsilon * settings.relative_step
     return settings.step
+
+
+def reach_of(settings: AttackSettings, epsilon_text: str) -> float:
+    """The furthest that an attack may move an image, in epsilon's unit and the attack's norm."""
+    epsilon = float(epsilon_text)
+    return epsilon if settings.bounded else max(epsilon, step_of(settings, epsilon_text) * settings.iterations)
+
+
+def check_clip(where: str, settings: AttackSettings) -> None:
+    """Raises UserError for an attack that is clipped to the pixel range alone and can't be: of another method or norm."""
+    if not settings.bounded and (settings.method, settings.norm) != ("bim", "inf"):
+        raise UserError(f"{where} is pixel_range, which is for bim in norm inf only: remove it or take that.")
+
+
+def checked_sizes(settings: AttackSettings, epsilon_text: str) -> tuple[float, float]:
+    """Epsilon and step of an attack as numbers, in epsilon's unit; raises UserError for settings that can't be carried out."""
+    if settings.method not in METHODS:
+        raise UserError(f"there is no attack {settings.method}: choose one of {', '.join(METHODS)}.")
+    try:
+        epsilon = float(epsilon_text)
+    except ValueError:
+        epsilon = math.nan
+    if not 0 <= epsilon < math.inf:
+        raise UserError(f"epsilon '{epsilon_text}' is no size of a perturbation: write a number like 0.1 or 8.")
+    if settings.method in STEPPING and (settings.step is None) == (settings.relative_step is None):
+        raise UserError(f"{settings.method} needs one of --step and --relative-step: give exactly one.")
+    check_clip("--clip", settings)
+    step = step_of(settings, epsilon_text)
+    if step > epsilon > 0 and settings.bounded:
+        raise UserError(
+            f"the step {step} is larger than epsilon {epsilon_text}, which cleverhans refuses: lower the step."
+        )
+    return epsilon, step
 
 
 def reaches_epsilon(settings: AttackSettings, epsilon_text: str) -> bool:
@@ -141,3 +178,8 @@ class AdversarialSet:
 def describe(name: str, settings: AttackSettings, epsilon_text: str, unit: str, seed: int) -> dict:
     """The attack as it is noted in a set and in its records."""
     return {"name": name, "epsilon": epsilon_text, "epsilon_unit": unit, "seed": seed} | asdict(settings)
+
+
+def settings_from_note(note: dict) -> AttackSettings:
+    """The settings in what describe gave."""
+    return AttackSettings(**{key: note[key] for key in AttackSettings.__dataclass_fields__})

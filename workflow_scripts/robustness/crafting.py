@@ -10,7 +10,7 @@ import functools
 import importlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 
 import numpy as np
@@ -78,23 +78,61 @@ def craft(
 
     network: a Keras model from pixels to logits. images: (n, h, w, c) float32 pixels within clip. labels: (n,) int64.
     epsilon, step: in pixel units; epsilon 0 gives the images back. seed: of random starts and targets.
-    All batches have one size, batch_size or less (the last is padded by an image or two), so that the gradient is traced
-    once.
     """
     targets = np.full(len(labels), -1, np.int64)
     if settings.targeted:
         targets = choose_targets(predict_logits(network, images, batch_size), labels, settings.target, seed)
     if epsilon == 0:
         return images.copy(), targets
+    adversarial, attack = images.copy(), method_of(settings).attack
+    context = _context(network, settings, epsilon, step, clip, seed)
     attacked = targets if settings.targeted else labels
-    adversarial = images.copy()
-    todo = np.flatnonzero(attacked >= 0)
+    for which, batch in _in_batches(functools.partial(attack, context), images, attacked, batch_size):
+        adversarial[which] = np.asarray(batch)[: len(which)]
+    return adversarial, targets
 
+
+def craft_iterates(
+    network,
+    images: np.ndarray,
+    labels: np.ndarray,
+    settings: AttackSettings,
+    iterations: Sequence[int],
+    epsilon: float,
+    step: float,
+    clip: tuple[float, float],
+    seed: int,
+    batch_size: int,
+) -> np.ndarray:
+    """What craft gives with each of several numbers of iterations, bit for bit, at the cost of the longest run.
+
+    iterations: k rising numbers. settings: of an untargeted attack whose method has a function `iterates`. The others as
+    for craft. (k, n, h, w, c) float32.
+    """
+    found, iterates = np.repeat(images[None], len(iterations), axis=0), method_of(settings).iterates
+    context = _context(network, settings, epsilon, step, clip, seed)
+    attack = functools.partial(iterates, context, iterations=iterations)
+    for which, batches in _in_batches(attack, images, labels, batch_size):
+        for place, batch in enumerate(batches):
+            found[place, which] = np.asarray(batch)[: len(which)]
+    return found
+
+
+def _context(network, settings, epsilon, step, clip, seed) -> Context:
+    """What an attack is given; from here on its chance is that of the seed."""
     if settings.climbed_loss == "dlr":
         check_classes_of_dlr(network.output_shape[-1])
-    context = Context(compiled(network), settings, epsilon, step, clip, np.random.default_rng([seed, 11]))
-    attack = method_of(settings).attack
     tf.random.set_seed(seed)
+    return Context(compiled(network), settings, epsilon, step, clip, np.random.default_rng([seed, 11]))
+
+
+def _in_batches(attack: Callable, images: np.ndarray, attacked: np.ndarray, batch_size: int) -> Iterator:
+    """(positions, what the attack gives for their images) a batch; images whose class to be attacked is -1 are left out.
+
+    All batches have one size, batch_size or less (the last is padded by an image or two), so that the gradient is traced
+    once.
+    """
+    todo = np.flatnonzero(attacked >= 0)
     shown = time.monotonic()
     size = -(-len(todo) // max(1, -(-len(todo) // batch_size)))  # as even as it goes: padding costs as much as images
     for start in range(0, len(todo), max(1, size)):
@@ -103,6 +141,4 @@ def craft(
             LOG.info("%d of %d images", start, len(todo))
         which = todo[start : start + size]
         padded = np.resize(which, size)
-        batch = attack(context, tf.constant(images[padded]), tf.constant(attacked[padded], dtype=tf.int64))
-        adversarial[which] = np.asarray(batch)[: len(which)]
-    return adversarial, targets
+        yield which, attack(tf.constant(images[padded]), tf.constant(attacked[padded], dtype=tf.int64))

@@ -234,17 +234,23 @@ def step_budget_below_epsilon(name: str, evidence: Evidence) -> Iterator[Finding
 MASKING = ("zero_gradients", *(name for name in DIAGNOSTICS if name.startswith("weaker_than")), "survives_huge_epsilon")
 UNTARGETED_ONLY = tuple(name for name in DIAGNOSTICS if name not in ("zero_gradients", "step_budget_below_epsilon"))
 
+# Those that hold an attack against others that stay in the ball of epsilon, or against itself with a longer reach.
+BOUNDED_ONLY = (*(name for name in DIAGNOSTICS if name.startswith("weaker_than")), "gains_from_iterations")
+
 
 def diagnose(name: str, evidence: Evidence) -> pd.DataFrame:
     """All findings on one attack: diagnostic, epsilon, verdict, value, reference, n, p, says.
 
-    A targeted attack is not meant to find any error, so that only its gradient and its budget are judged.
+    A targeted attack is not meant to find any error, so that only its gradient and its budget are judged; one that
+    epsilon does not bound is not held against what happens within epsilon.
     """
-    targeted = evidence.settings is not None and evidence.settings.targeted
+    settings = evidence.settings
+    left_out = UNTARGETED_ONLY if settings is not None and settings.targeted else ()
+    left_out += BOUNDED_ONLY if settings is not None and not settings.bounded else ()
     rows = [
         {"diagnostic": key, **vars(finding)}
         for key, function in DIAGNOSTICS.items()
-        if not (targeted and key in UNTARGETED_ONLY)
+        if key not in left_out
         for finding in function(name, evidence)
     ]
     return pd.DataFrame(rows, columns=["diagnostic", *Finding.__dataclass_fields__])

@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 
-from robustness.attack_settings import AdversarialSet, pixel_scale
+from robustness.attack_settings import AdversarialSet, reach_of, settings_from_note
 from robustness.datasets import Images, to_pixels
+from robustness.epsilon_units import pixel_scale
 from robustness.errors import UserError
 from robustness.intervals import wilson_interval
 
-RELATIVE_TOLERANCE = 1e-5  # of epsilon, for rounding
+RELATIVE_TOLERANCE = 1e-5  # of the reach (epsilon, for most attacks), for rounding
 ABSOLUTE_TOLERANCE = 2e-7  # of the pixel range's width: two units in the last place of float32 at its upper end
 
 
@@ -71,7 +72,8 @@ def check_adversarial_set(
     """Check a set against the images it claims to come from; return its norms, in the unit of its epsilon.
 
     Raises UserError unless every image is float32, finite, in the pixel range, within epsilon of its source in the
-    attack's norm, and crafted on the model of that hash.
+    attack's norm (of an attack that epsilon does not bound: within all of its steps together), and crafted on the model
+    of that hash.
     """
     attack = adversarial.attack
     what = f"the set of {attack['name']} at epsilon {attack['epsilon']}"
@@ -79,10 +81,12 @@ def check_adversarial_set(
         raise UserError(f"{what} was crafted on another model, so this would be a transfer result: craft it again.")
     if not (np.array_equal(adversarial.indices, clean.indices) and np.array_equal(adversarial.labels, clean.labels)):
         raise UserError(f"{what} comes from other images than the evaluation subset: craft it again.")
-    epsilons = np.full(len(clean), float(attack["epsilon"]))
+    settings = settings_from_note(attack)
+    reach = np.full(len(clean), reach_of(settings, attack["epsilon"]))
+    bound = "epsilon" if settings.bounded else "all of its steps together"
     source = to_pixels(clean.images, pixel_range)
     return checked_norms(
-        what, adversarial.images, source, pixel_range, attack["norm"], attack["epsilon_unit"], epsilons
+        what, adversarial.images, source, pixel_range, attack["norm"], attack["epsilon_unit"], reach, bound
     )
 
 
@@ -93,9 +97,13 @@ def checked_norms(
     pixel_range: tuple[float, float],
     norm: str,
     unit: str,
-    epsilons: np.ndarray,
+    reach: np.ndarray,
+    bound: str = "epsilon",
 ) -> dict[str, np.ndarray]:
-    """Norms (n,) of perturbations, in epsilon's unit; raises UserError where an image breaks a rule."""
+    """Norms (n,) of perturbations, in epsilon's unit; raises UserError where an image breaks a rule.
+
+    reach: (n,), the furthest that each image may be moved, in epsilon's unit. bound: what that is, in words.
+    """
     remedy = "craft it again."
     if images.dtype != np.float32 or images.shape != source.shape:
         raise UserError(f"{what} holds {images.dtype} of shape {images.shape}: {remedy}")
@@ -111,8 +119,8 @@ def checked_norms(
     reached = norms["linf" if norm == "inf" else "l2"]
     # Each pixel is rounded once, so in the Euclidean norm the error grows with the root of their number.
     pixels = 1 if norm == "inf" else float(np.sqrt(source[0].size))
-    excess = reached - epsilons * scale * (1 + RELATIVE_TOLERANCE) - ABSOLUTE_TOLERANCE * (high - low) * pixels
+    excess = reached - reach * scale * (1 + RELATIVE_TOLERANCE) - ABSOLUTE_TOLERANCE * (high - low) * pixels
     if excess.max() > 0:
         furthest = reached[excess.argmax()] / scale
-        raise UserError(f"{what} moves an image by {furthest:.6g}, more than epsilon: {remedy}")
+        raise UserError(f"{what} moves an image by {furthest:.6g}, more than {bound}: {remedy}")
     return {name: values / scale for name, values in norms.items()}

@@ -66,14 +66,15 @@ class Probes:
     ) -> pd.DataFrame:
         """One row an image and probe: probe, attack ('' where it concerns all), norm, epsilon, index, label, prediction.
 
-        attacks: of the study, with their `results` (records with attack and epsilon). cascade: of the worst case.
+        attacks: of the study, with `results` of the bounded (records with attack and epsilon). cascade: of the worst case.
         huge_epsilon: a share of the pixel range. Targeted attacks, which are not meant to find any error, are not
-        probed themselves.
+        probed themselves; those that epsilon does not bound at the huge epsilon only.
         """
         texts = {name: list(dict.fromkeys(rows["epsilon"])) for name, rows in results.groupby("attack", sort=False)}
         for norm in dict.fromkeys(settings.norm for settings in attacks.values()):
             of_norm = {name: settings for name, settings in attacks.items() if settings.norm == norm}
-            epsilons = dict.fromkeys(text for name in of_norm for text in texts.get(name, []) if float(text) > 0)
+            bounded = [name for name, settings in of_norm.items() if settings.bounded]
+            epsilons = dict.fromkeys(text for name in bounded for text in texts.get(name, []) if float(text) > 0)
             untargeted = {name: settings for name, settings in of_norm.items() if not settings.targeted}
             for epsilon in epsilons:
                 self._probe("noise", "", AttackSettings("noise", norm=norm), epsilon)
@@ -81,6 +82,8 @@ class Probes:
             huge = self._huge(huge_epsilon, norm)
             for name, settings in untargeted.items():
                 self._probe("huge_epsilon", name, _reaching(settings, float(huge)), huge)
+                if not settings.bounded:
+                    continue
                 for epsilon in (text for text in texts.get(name, []) if float(text) > 0):
                     if settings.method in ITERATING:
                         one_step = AttackSettings(
@@ -90,9 +93,9 @@ class Probes:
                         twice = replace(settings, iterations=2 * settings.iterations)
                         standing = self._standing(results, name, epsilon)
                         self._probe("twice_the_iterations", name, twice, epsilon, standing)
-            self._cascade(
-                {name: _reaching(replace(s, norm=norm), float(huge)) for name, s in cascade.items()}, norm, huge
-            )
+            if bounded:  # else there is no worst case in this norm
+                reaching = {name: _reaching(replace(s, norm=norm), float(huge)) for name, s in cascade.items()}
+                self._cascade(reaching, norm, huge)
         return pd.concat(self.rows, ignore_index=True) if self.rows else pd.DataFrame(columns=COLUMNS)
 
     def _huge(self, share: float, norm: str) -> str:

@@ -5,11 +5,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from robustness.attack_settings import AttackSettings
+from robustness.attack_settings import AttackSettings, settings_from_note
 from robustness.files import read_json
 from robustness.records import read_records
 
 WORST_CASE = "worst_case"
+UNBOUNDED = (  # said of an attack with clip: pixel_range
+    "is bounded by the pixel range only, so that its epsilon is but the unit of its step; it counts neither in the worst "
+    "case nor as transfer"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +47,10 @@ class StudyRecords:
         """The attacks that a model was attacked with, and their epsilons."""
         return {name: epsilons for name, (attacked, epsilons) in self.attacks.items() if model in attacked}
 
+    def bounded_attacks_on(self, model: str) -> list[str]:
+        """Those of them whose images lie within epsilon, which count in the worst case."""
+        return [name for name in self.attacks_on(model) if self.settings(model, self.seeds[0], name).bounded]
+
     def clean_summary(self, model: str, seed: int) -> dict:
         """Summary of the clean images."""
         return read_json(self._of(model, seed) / "clean.json")
@@ -62,8 +70,7 @@ class StudyRecords:
 
     def settings(self, model: str, seed: int, attack: str) -> AttackSettings:
         """The settings of an attack, as its records tell them."""
-        told = self.summary(model, seed, attack, self.attacks[attack][1][0])["attack"]
-        return AttackSettings(**{key: told[key] for key in AttackSettings.__dataclass_fields__})
+        return settings_from_note(self.summary(model, seed, attack, self.attacks[attack][1][0])["attack"])
 
     def worst_case_summary(self, model: str, seed: int, norm: str) -> dict:
         """Summary of the worst case in a norm."""

@@ -28,7 +28,7 @@ def verdicts(study: StudyRecords) -> pd.DataFrame:
 def _evidence(study: StudyRecords, model: str, seed: int, n_classes: int):
     """(attack, norm, evidence) of every attack on a model, then of its worst cases."""
     attacks, norms = study.attacks_on(model), study.norms.get(model, [])
-    if not norms:
+    if not any(float(epsilon) > 0 for epsilons in attacks.values() for epsilon in epsilons):
         return
     probes, told = study.probes(model, seed), study.probes_summary(model, seed)
     zero = told["zero_gradients"]

@@ -2,5 +2,9 @@
 
 Each has a function `attack(context, images, labels)`, from one batch of pixels (n, h, w, c) float32 within
 context.clip, and the labels (n,) int64 (of a targeted attack: the targets), to adversarial pixels of the same shape,
-within context.epsilon of the images in context's norm. NumPy arrays or TensorFlow tensors, in and out.
+within context.epsilon of the images in context's norm (of bim with clip: pixel_range anywhere in the pixel range). NumPy
+arrays or TensorFlow tensors, in and out.
+
+A method of attack_settings.SWEEPABLE also has a function `iterates(context, images, labels, iterations)`, which gives
+what `attack` gives with each of the rising numbers of iterations.
 """
