@@ -1,6 +1,7 @@
 # make run   the quick study, in a virtual environment of its own
 # make test  the tests, in the same environment with the test tools added
 # make docs  the quick study, and its tables and some of its figures copied to docs/quick_study
+# make docs-fashion-mnist  the study of the Fashion-MNIST report, whole, and its tables and figures to docs/fashion_mnist
 # make lock  pin requirements.txt and requirements-test.txt anew from the .in files (for maintainers)
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test docs lock clean
+.PHONY: run test docs docs-fashion-mnist lock clean
 
 run: $(VENV)/run.stamp
 	snakemake --cores all
@@ -26,6 +27,19 @@ docs: run
 	cp results/tables/*.md results/tables/*.csv docs/quick_study/
 	for figure in $(FIGURES); do \
 	    cp results/plots/$$figure.png docs/quick_study/$$(echo $$figure | tr / _ | sed 's/_fashion_mnist\|_seed1//g').png; \
+	done
+
+REPORT := results/fashion_mnist
+REPORT_FIGURES := confusion/original/seed1 iterations/fashion_mnist/bim_iterations published \
+    comparisons/figure_12 comparisons/figure_13 comparisons/figure_15 comparisons/figure_16 comparisons/figure_17 \
+    comparisons/adversarial_training accuracy/fashion_mnist/worst_case_norm_inf training/early_stopping/seed1 \
+    training/original/seed1 examples/original/seed1/fgsm/eps0.05 examples/original/seed1/bim_ball/eps0.05
+
+docs-fashion-mnist: $(VENV)/run.stamp
+	snakemake --cores all --configfile studies/fashion_mnist.yaml
+	cp $(REPORT)/tables/*.md $(REPORT)/tables/*.csv docs/fashion_mnist/
+	for figure in $(REPORT_FIGURES); do \
+	    cp $(REPORT)/plots/$$figure.png docs/fashion_mnist/$$(echo $$figure | tr / _ | sed 's/_fashion_mnist\|_seed1//g').png; \
 	done
 
 # --no-deps: the requirements are complete, and cleverhans asks for packages that its attacks do not need.

@@ -67,9 +67,11 @@ def one_of(names):
 
 MODELS = list(config["models"])
 STUDENTS = [name for name in MODELS if "teacher" in config["models"][name]]
+ADVERSARIALLY_TRAINED = [name for name in MODELS if "adversarial" in config["models"][name]]
 SEEDS = config["seeds"]
 ATTACKS = list(config["attacks"])
 EPSILONS = {attack: study.epsilons_of(config, attack) for attack in ATTACKS}
+SWEEPS = list(config["iteration_sweeps"])
 CASCADE = config["worst_case"]["attacks"]
 NORMS = {model: study.norms_of(config, model) for model in MODELS}
 
@@ -80,7 +82,9 @@ wildcard_constraints:
     model=one_of(MODELS),
     seed=one_of(SEEDS),
     attack=one_of(ATTACKS),
+    sweep=one_of(SWEEPS),
     epsilon=one_of(sorted({text for texts in EPSILONS.values() for text in texts})),
+    comparison=one_of(config["plots"]["comparisons"]),
     metric="accuracy|loss",
     norm="inf|2",
     curve=one_of([*ATTACKS, "worst_case_norm_inf", "worst_case_norm_2"]),
@@ -209,15 +213,19 @@ def preprocess_options(wildcards):
 
 
 def training_options(wildcards):
-    """The recipe of a model, with its temperature or its distillation."""
+    """The recipe of a model, with its augmentation and its temperature, distillation or adversarial neighbours."""
     model = config["models"][wildcards.model]
     values = {
         "dataset": model["dataset"],
         "defence": study.defence_of(config, wildcards.model),
         "architecture": model["architecture"],
         "temperature": model.get("temperature"),
+        "augmentation": model.get("augmentation"),
     }
-    return options(values | model["training"] | model.get("distillation", {}))
+    own = dict(model.get("adversarial", model.get("distillation", {})))
+    if "adversarial" in model:
+        own["epsilon_unit"] = config["epsilon_unit"]
+    return options(values | model["training"] | own)
 
 
 def attack_options(wildcards):
@@ -226,6 +234,18 @@ def attack_options(wildcards):
     values = {key: value for key, value in attack.items() if key not in ("models", "epsilons")}
     if "logit_scale" in values:
         values["logit_scale"] = study.settings_of(attack, study.temperature_of(config, wildcards.model)).logit_scale
+    return options(values | {"epsilon_unit": config["epsilon_unit"], "batch_size": config["batch_size_attack"]})
+
+
+def sweep_options(wildcards):
+    """An iteration sweep."""
+    sweep = config["iteration_sweeps"][wildcards.sweep]
+    values = {key: value for key, value in sweep.items() if key != "models"}
+    if "logit_scale" in values:
+        temperature = study.temperature_of(config, wildcards.model)
+        values["logit_scale"] = study.settings_of(study.longest_run(sweep), temperature).logit_scale
+    values["epsilon"] = study.epsilon_text(sweep["epsilon"])
+    values["iterations"] = ",".join(map(str, sweep["iterations"]))
     return options(values | {"epsilon_unit": config["epsilon_unit"], "batch_size": config["batch_size_attack"]})
 
 
@@ -240,8 +260,8 @@ def settings_options(option, attacks, model, norm=None):
 
 
 def recorded_options(wildcards):
-    """The attacks on a model in one norm, or in all, with their epsilons, as options of programs that read records."""
-    names = study.attacks_on(config, wildcards.model, getattr(wildcards, "norm", None))
+    """The bounded attacks on a model in one norm, or in all, with their epsilons, as options of programs that read records."""
+    names = study.bounded_attacks_on(config, wildcards.model, getattr(wildcards, "norm", None))
     words = [word for name in names for word in ("--recorded", name, ",".join(EPSILONS[name]))]
     return shlex.join(words)
 
@@ -285,6 +305,25 @@ def curve_options(wildcards):
     return options({"attack": attack, "norm": norm})
 
 
+def comparison_options(wildcards):
+    """What a figure of config["plots"]["comparisons"] shows."""
+    comparison = config["plots"]["comparisons"][wildcards.comparison]
+    words = ["--title", comparison["title"]]
+    for option, key in (("--model", "models"), ("--attack", "attacks")):
+        words += [word for name in comparison[key] for word in (option, name)]
+    return shlex.join(words)
+
+
+def training_runs_options():
+    """Models with their baselines, and seeds, as options of aggregate_training."""
+    words = [word for model in MODELS for word in ("--model", model)]
+    words += [word for seed in SEEDS for word in ("--seed", str(seed))]
+    for model in MODELS:
+        if baseline := study.baseline_of(config, model):
+            words += ["--baseline", model, baseline]
+    return shlex.join(words)
+
+
 def findings_options():
     """Each defended model with its baseline and its claim, and what is compared."""
     words = []
@@ -296,6 +335,14 @@ def findings_options():
     if "epsilon" in findings:
         findings["epsilon"] = study.epsilon_text(findings["epsilon"])
     return f"{shlex.join(words)} {options(findings)}".strip()
+
+
+def sweep_runs_options():
+    """Iteration sweeps with their models, and the seeds, as options of the program that reads all of them."""
+    words = [word for seed in SEEDS for word in ("--seed", str(seed))]
+    for sweep in SWEEPS:
+        words += ["--sweep", sweep, ",".join(swept_models(sweep))]
+    return shlex.join(words)
 
 
 # --- paths -----------------------------------------------------------------------------------------------------------
@@ -317,9 +364,20 @@ def teacher_file(wildcards):
     return f"{RESULTS}/models/{config['models'][wildcards.model]['teacher']}/seed{wildcards.seed}/model.keras"
 
 
+def initial_file(wildcards):
+    """The trained model that another starts from, of the same seed; nothing for one that starts from drawn weights."""
+    model = config["models"][wildcards.model]
+    return f"{RESULTS}/models/{model['initial']}/seed{wildcards.seed}/model.keras" if "initial" in model else []
+
+
 def attacked_models(attack):
     """The models that an attack is run on."""
     return config["attacks"][attack].get("models", MODELS)
+
+
+def swept_models(sweep):
+    """The models that an iteration sweep is run on."""
+    return config["iteration_sweeps"][sweep].get("models", MODELS)
 
 
 ATTACK_SUMMARIES = [
@@ -335,15 +393,26 @@ WORST_CASES = [
     for seed in SEEDS
     for norm in NORMS[model]
 ]
-PROBES = [f"{RESULTS}/evaluation/{model}/seed{seed}/probes" for model in MODELS if NORMS[model] for seed in SEEDS]
+SWEEP_SUMMARIES = [
+    f"{RESULTS}/evaluation/{model}/seed{seed}/iterations/{sweep}.json"
+    for sweep in SWEEPS
+    for model in swept_models(sweep)
+    for seed in SEEDS
+]
+PROBES = [
+    f"{RESULTS}/evaluation/{model}/seed{seed}/probes"
+    for model in MODELS
+    if study.attacks_on(config, model)
+    for seed in SEEDS
+]
 CLEAN_SUMMARIES = [f"{RESULTS}/evaluation/{model}/seed{seed}/clean.json" for model in MODELS for seed in SEEDS]
 
 
 def attack_records(wildcards):
-    """The records of all attacks on a model in one norm, or in all."""
+    """The records of all bounded attacks on a model in one norm, or in all."""
     return [
         f"{RESULTS}/evaluation/{wildcards.model}/seed{wildcards.seed}/{attack}/eps{epsilon}.csv"
-        for attack in study.attacks_on(config, wildcards.model, getattr(wildcards, "norm", None))
+        for attack in study.bounded_attacks_on(config, wildcards.model, getattr(wildcards, "norm", None))
         for epsilon in EPSILONS[attack]
     ]
 
@@ -355,7 +424,7 @@ def transfer_sources(model):
         (other, attack, [epsilon for epsilon in EPSILONS[attack] if float(epsilon) > 0])
         for other in MODELS
         if other != model and config["models"][other]["dataset"] == dataset
-        for attack in study.attacks_on(config, other)
+        for attack in study.bounded_attacks_on(config, other)
     ]
 
 
@@ -393,6 +462,9 @@ def all_plots():
     found += [f"erasing/{dataset}" for dataset in {m["dataset"]: 0 for m in config["models"].values() if m["erasing"]}]
     worst_cases = {(config["models"][model]["dataset"], norm): 0 for model in MODELS for norm in NORMS[model]}
     found += [f"accuracy/{dataset}/worst_case_norm_{norm}" for dataset, norm in worst_cases]
+    for sweep in SWEEPS:
+        datasets = {config["models"][model]["dataset"]: 0 for model in swept_models(sweep)}
+        found += [f"iterations/{dataset}/{sweep}" for dataset in datasets]
     for attack in ATTACKS:
         datasets = {config["models"][model]["dataset"]: 0 for model in attacked_models(attack)}
         found += [f"{metric}/{dataset}/{attack}" for metric in ("accuracy", "loss") for dataset in datasets]
@@ -402,7 +474,8 @@ def all_plots():
                 for model in attacked_models(attack)
                 for seed in SEEDS
             ]
-    return found
+    found += [f"comparisons/{name}" for name in config["plots"]["comparisons"]]
+    return found + (["published"] if config["published"] else [])
 
 
 # --- resources -------------------------------------------------------------------------------------------------------

@@ -4,6 +4,9 @@
 
 localrules:
     plot_epsilon_curve,
+    plot_comparison,
+    plot_iterations,
+    plot_published,
     plot_training,
     plot_confusion,
     plot_examples,
@@ -39,6 +42,95 @@ rule plot_epsilon_curve:
         " --dataset {wildcards.dataset:q}"
         " {params.line}"
         " --title {params.title:q}"
+        " --png {output.png:q}"
+        " --svg {output.svg:q}"
+        " > {log:q} 2>&1"
+
+
+rule plot_comparison:
+    input:
+        program=program("plot_comparison"),
+        modules=modules("plot_comparison"),
+        env="envs/light.yaml",
+        curves=f"{RESULTS}/tables/curves.csv",
+    output:
+        png=f"{RESULTS}/plots/comparisons/{{comparison}}.png",
+        svg=f"{RESULTS}/plots/comparisons/{{comparison}}.svg",
+    log:
+        f"{RESULTS}/logs/plot_comparison/{{comparison}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_comparison/{{comparison}}.tsv"
+    conda:
+        "../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=grown(10),
+    params:
+        options=comparison_options,
+    shell:
+        "python {input.program:q}"
+        " --curves {input.curves:q}"
+        " {params.options}"
+        " --png {output.png:q}"
+        " --svg {output.svg:q}"
+        " > {log:q} 2>&1"
+
+
+rule plot_iterations:
+    input:
+        program=program("plot_iterations"),
+        modules=modules("plot_iterations"),
+        env="envs/light.yaml",
+        curves=f"{RESULTS}/tables/iteration_curves.csv",
+    output:
+        png=f"{RESULTS}/plots/iterations/{{dataset}}/{{sweep}}.png",
+        svg=f"{RESULTS}/plots/iterations/{{dataset}}/{{sweep}}.svg",
+    log:
+        f"{RESULTS}/logs/plot_iterations/{{dataset}}/{{sweep}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_iterations/{{dataset}}/{{sweep}}.tsv"
+    conda:
+        "../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=grown(10),
+    params:
+        title=lambda wildcards: config["plots"]["iterations_title"],
+    shell:
+        "python {input.program:q}"
+        " --curves {input.curves:q}"
+        " --dataset {wildcards.dataset:q}"
+        " --sweep {wildcards.sweep:q}"
+        " --title {params.title:q}"
+        " --png {output.png:q}"
+        " --svg {output.svg:q}"
+        " > {log:q} 2>&1"
+
+
+rule plot_published:
+    input:
+        program=program("plot_published"),
+        modules=modules("plot_published"),
+        env="envs/light.yaml",
+        published=f"{RESULTS}/tables/published.csv",
+    output:
+        png=f"{RESULTS}/plots/published.png",
+        svg=f"{RESULTS}/plots/published.svg",
+    log:
+        f"{RESULTS}/logs/plot_published.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_published.tsv"
+    conda:
+        "../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=grown(10),
+    shell:
+        "python {input.program:q}"
+        " --published {input.published:q}"
         " --png {output.png:q}"
         " --svg {output.svg:q}"
         " > {log:q} 2>&1"

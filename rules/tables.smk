@@ -1,14 +1,23 @@
 # Needs: every summary of the study, the verdicts.
 # Makes: tables/{robust_accuracy,clean_accuracy,worst_case,transfer}.{csv,md,tex}; tables/curves.csv for the figures
-#        against epsilon; tables/comparisons.csv and tables/findings.md, what each defence changed.
+#        against epsilon; tables/comparisons.csv and tables/findings.md, what each defence changed; where the study has
+#        iteration sweeps, tables/iterations.{csv,md}, and tables/iteration_curves.csv for their figures;
+#        tables/training.{csv,md}; tables/published.{csv,md} where the study names published numbers.
 
 NAMES = ("robust_accuracy", "clean_accuracy", "worst_case", "transfer")
 AGGREGATED = [f"{name}.{suffix}" for name in NAMES for suffix in ("csv", "md", "tex")] + ["curves.csv"]
-TABLES = AGGREGATED + ["verdicts.csv", "verdicts.md", "comparisons.csv", "findings.md"]
+TABLES = AGGREGATED + ["verdicts.csv", "verdicts.md", "comparisons.csv", "findings.md", "training.csv", "training.md"]
+if SWEEPS:
+    TABLES += ["iterations.csv", "iterations.md", "iteration_curves.csv"]
+if config["published"]:
+    TABLES += ["published.csv", "published.md"]
 
 
 localrules:
     aggregate_tables,
+    aggregate_iterations,
+    aggregate_training,
+    compare_published,
     write_findings,
 
 
@@ -48,6 +57,39 @@ rule aggregate_tables:
         " > {log:q} 2>&1"
 
 
+rule aggregate_iterations:
+    input:
+        program=program("aggregate_iterations"),
+        modules=modules("aggregate_iterations"),
+        env="envs/light.yaml",
+        summaries=SWEEP_SUMMARIES,
+    output:
+        table=f"{RESULTS}/tables/iterations.csv",
+        text=f"{RESULTS}/tables/iterations.md",
+        curves=f"{RESULTS}/tables/iteration_curves.csv",
+    log:
+        f"{RESULTS}/logs/aggregate_iterations.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/aggregate_iterations.tsv"
+    conda:
+        "../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=grown(10),
+    params:
+        evaluation=lambda wildcards, input: str(Path(input.summaries[0]).parents[3]),
+        runs=sweep_runs_options(),
+    shell:
+        "python {input.program:q}"
+        " --evaluation-folder {params.evaluation:q}"
+        " {params.runs}"
+        " --table {output.table:q}"
+        " --text {output.text:q}"
+        " --curves {output.curves:q}"
+        " > {log:q} 2>&1"
+
+
 rule write_findings:
     input:
         program=program("write_findings"),
@@ -82,4 +124,79 @@ rule write_findings:
         " --verdicts {input.verdicts:q}"
         " --comparisons {output.comparisons:q}"
         " --findings {output.findings:q}"
+        " > {log:q} 2>&1"
+
+
+rule aggregate_training:
+    input:
+        program=program("aggregate_training"),
+        modules=modules("aggregate_training"),
+        env="envs/light.yaml",
+        trainings=expand(
+            "{results}/models/{model}/seed{seed}/{name}",
+            results=RESULTS,
+            model=MODELS,
+            seed=SEEDS,
+            name=["metadata.json", "history.csv"],
+        ),
+    output:
+        table=f"{RESULTS}/tables/training.csv",
+        text=f"{RESULTS}/tables/training.md",
+    log:
+        f"{RESULTS}/logs/aggregate_training.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/aggregate_training.tsv"
+    conda:
+        "../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=grown(10),
+    params:
+        folder=lambda wildcards, input: str(Path(input.trainings[0]).parents[2]),
+        runs=training_runs_options(),
+    shell:
+        "python {input.program:q}"
+        " --models-folder {params.folder:q}"
+        " {params.runs}"
+        " --table {output.table:q}"
+        " --text {output.text:q}"
+        " > {log:q} 2>&1"
+
+
+rule compare_published:
+    input:
+        program=program("compare_published"),
+        modules=modules("compare_published"),
+        env="envs/light.yaml",
+        published=config["published"],
+        robust=f"{RESULTS}/tables/robust_accuracy.csv",
+        clean=f"{RESULTS}/tables/clean_accuracy.csv",
+        training=rules.aggregate_training.output.table,
+        iterations=f"{RESULTS}/tables/iterations.csv" if SWEEPS else [],
+    output:
+        table=f"{RESULTS}/tables/published.csv",
+        text=f"{RESULTS}/tables/published.md",
+    log:
+        f"{RESULTS}/logs/compare_published.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compare_published.tsv"
+    conda:
+        "../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=grown(10),
+    params:
+        published=shlex.join(word for path in config["published"] for word in ("--published", path)),
+        iterations=lambda wildcards, input: shlex.join(flags({"iterations": input.iterations or None})),
+    shell:
+        "python {input.program:q}"
+        " {params.published}"
+        " --robust {input.robust:q}"
+        " --clean {input.clean:q}"
+        " --training {input.training:q}"
+        " {params.iterations}"
+        " --table {output.table:q}"
+        " --text {output.text:q}"
         " > {log:q} 2>&1"

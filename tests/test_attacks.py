@@ -10,9 +10,10 @@ from cleverhans.tf2.attacks.projected_gradient_descent import projected_gradient
 from networks import curved_network, images
 
 from robustness.attack_losses import cross_entropy
-from robustness.attack_settings import AttackSettings, pixel_scale, reaches_epsilon, step_of
-from robustness.crafting import choose_targets, craft
+from robustness.attack_settings import AttackSettings, reaches_epsilon, step_of
+from robustness.crafting import choose_targets, craft, craft_iterates
 from robustness.datasets import to_pixels
+from robustness.epsilon_units import pixel_scale
 from robustness.errors import UserError
 from robustness.evaluation import perturbation_norms
 from robustness.gradients import has_zero_gradient
@@ -100,6 +101,36 @@ def test_bim_is_cleverhans_own(network, data):
         network, tf.constant(x), 0.05, 0.02, 4, np.inf, 0.0, 1.0, tf.constant(labels), sanity_checks=False
     )
     assert adversarial.tobytes() == own.numpy().tobytes()
+
+
+@pytest.mark.parametrize(("step", "iterations"), [(0.02, 4), (0.05, 10), (0.3, 5)])
+def test_bim_in_the_pixel_range_alone_is_fgsm_many_times(network, data, step, iterations):
+    """Every step is cut to 0 and 1, and to nothing else; TensorFlow's own gradient, epsilon 0.05."""
+    x, labels = data
+    settings = AttackSettings("bim", step=step, iterations=iterations, clip="pixel_range")
+    adversarial, _ = run(network, data, settings, 0.05)
+    expected = x
+    for _ in range(iterations):
+        expected = np.clip(expected + np.float32(step) * np.sign(gradient(network, expected, labels)), 0, 1)
+    np.testing.assert_allclose(adversarial, expected, atol=1e-6)
+    furthest = perturbation_norms(adversarial, x)["linf"].max()
+    assert 0.05 < furthest <= min(1, step * iterations) * (1 + 1e-5)
+
+
+@pytest.mark.parametrize("norm", ["inf", "2"])
+@pytest.mark.parametrize(
+    "fields", [{}, {"loss": "margin"}, {"loss": "scaled_cross_entropy", "logit_scale": 3.0}], ids=str
+)
+@pytest.mark.parametrize("batch_size", [16, 40])
+def test_each_iterate_of_a_sweep_is_the_set_of_so_many_iterations(network, data, norm, fields, batch_size):
+    """Bit for bit, with batches that are padded (16) and with one that is not; the ball binds from the fourth step on."""
+    settings, iterations = AttackSettings("bim", norm=norm, step=0.015, iterations=12, **fields), [1, 3, 4, 7, 12]
+    found = craft_iterates(network, *data, settings, iterations, 0.05, 0.015, CLIP, 0, batch_size)
+    assert found.shape == (5, *data[0].shape) and found.dtype == np.float32
+    for count, iterate in zip(iterations, found, strict=True):
+        alone = AttackSettings("bim", norm=norm, step=0.015, iterations=count, **fields)
+        assert iterate.tobytes() == run(network, data, alone, 0.05, batch_size=batch_size)[0].tobytes(), count
+    assert len({iterate.tobytes() for iterate in found}) == 5
 
 
 @pytest.mark.parametrize("method", ["fgsm", "bim", "pgd"])

@@ -243,6 +243,15 @@ def test_a_targeted_attack_is_judged_by_its_gradient_and_its_budget_alone():
     assert set(diagnose("a", bad(replace(targeted, step=0.1)))["verdict"]) == {PASS, FAIL}
 
 
+def test_an_attack_that_leaves_the_ball_is_not_held_against_what_stays_within():
+    """Its gradient, its steps, a rise with epsilon and the huge epsilon need no ball."""
+    loose = AttackSettings("bim", step=0.001, iterations=10, clip="pixel_range")
+    told = diagnose("a", bad(loose))
+    without = {"zero_gradients", "rises_with_epsilon", "survives_huge_epsilon", "step_budget_below_epsilon"}
+    assert set(told["diagnostic"]) == without
+    assert set(diagnose("a", bad(replace(loose, clip="ball")))["diagnostic"]) == set(DIAGNOSTICS)
+
+
 def test_the_worst_case_has_no_steps_and_no_iterations():
     """Nor a gradient, a step or transferred examples of its own, since no such evidence is gathered for it."""
     case = bad(None, "worst_case")

@@ -111,6 +111,38 @@ def test_a_broken_set_is_an_error(break_it, words):
     assert "the set of a at epsilon" in str(caught.value) and str(caught.value).endswith("craft it again.")
 
 
+RANGE = AttackSettings("bim", relative_step=0.5, iterations=6, clip="pixel_range")  # reaches three times epsilon
+
+
+@pytest.mark.parametrize("pixel_range", [(0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)])
+@pytest.mark.parametrize(("unit", "epsilon"), [("0-1", "0.1"), ("0-255", "25.5")])
+@pytest.mark.parametrize(
+    ("settings", "shift", "words"),
+    [
+        (RANGE, 0.3, None),
+        (RANGE, 0.301, "more than all of its steps together"),
+        (dataclasses.replace(RANGE, iterations=1), 0.1, None),  # epsilon itself is never too much
+        (dataclasses.replace(RANGE, clip="ball"), 0.3, "more than epsilon"),
+    ],
+)
+def test_without_a_ball_a_set_may_go_as_far_as_its_steps(pixel_range, unit, epsilon, settings, shift, words):
+    good = adversarial_set(pixel_range, unit, epsilon, shift=shift)
+    attacked = dataclasses.replace(good, attack=describe("a", settings, epsilon, unit, 0))
+    if words is None:
+        norms = check_adversarial_set(attacked, images(), pixel_range, "hash")
+        np.testing.assert_allclose(norms["linf"], shift * {"0-1": 1, "0-255": 255}[unit], rtol=1e-5)
+    else:
+        with pytest.raises(UserError, match=words):
+            check_adversarial_set(attacked, images(), pixel_range, "hash")
+
+
+def test_without_a_ball_the_pixel_range_is_checked_all_the_same():
+    good = adversarial_set()
+    bad = dataclasses.replace(good, attack=describe("a", RANGE, "0.1", "0-1", 0), images=with_pixel(1.000001)(good))
+    with pytest.raises(UserError, match="leaves the pixel range"):
+        check_adversarial_set(bad, images(), (0.0, 1.0), "hash")
+
+
 def test_the_euclidean_norm_is_checked_as_such():
     good = adversarial_set(norm="2")
     x = good.images.copy()

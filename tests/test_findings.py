@@ -81,6 +81,24 @@ def test_the_sentence_has_all_of_its_numbers(tmp_path):
     assert "| worst case | 0.1       | 20.0 % [15.0, 26.1] | 26.0 % [20.4, 32.5]   |" in text
 
 
+def test_an_attack_that_leaves_the_ball_is_not_held_against_the_worst_case(tmp_path):
+    """Right under it: plain 10, guarded 30 of 200."""
+    loose = AttackSettings("bim", relative_step=1, iterations=10, clip="pixel_range")
+    attacked = {("fgsm", "plain", "0.1"): 60, ("fgsm", "guarded", "0.1"): 120, ("loose", "plain", "0.1"): 10}
+    small = study(tmp_path, attacked=attacked | {("loose", "guarded", "0.1"): 30}, settings={"loose": loose})
+    table, text = found(small)
+    assert dict(zip(table["attack"], table["clip"])) == {
+        "clean": "", "fgsm": "ball", "loose": "pixel_range", "worst_case": "ball",
+    }  # fmt: skip
+    (sentence,) = [line for line in text.splitlines() if line.startswith("- Under loose")]
+    assert sentence.startswith(
+        "- Under loose, which is bounded by the pixel range only, so that its epsilon is but the unit of its step; it counts "
+        "neither in the worst case nor as transfer, temperature training changed accuracy at epsilon 0.1 from 5.0 % "
+    )
+    assert "see through masking" not in sentence and "Of the gain" not in sentence
+    assert small.read()[0].bounded_attacks_on("plain") == ["fgsm"]
+
+
 @pytest.mark.parametrize(
     ("left", "words"),
     [

@@ -194,6 +194,16 @@ def test_at_half_the_range_every_pixel_can_become_grey():
     assert np.sqrt(((x - 127.5) ** 2).sum((1, 2, 3))).max() <= huge == 127.5 * 8
 
 
+def test_an_attack_that_leaves_the_ball_is_held_against_nothing_within_it():
+    loose = AttackSettings("bim", relative_step=0.5, iterations=3, clip="pixel_range")
+    alone = probe(attacks={"loose": loose}, cascade=CASCADE)
+    assert set(zip(alone["probe"], alone["attack"])) == {("huge_epsilon", "loose")}
+    beside = probe(attacks={"loose": loose, "fgsm": ATTACKS["fgsm"]}, cascade=CASCADE)
+    assert set(beside.loc[beside["attack"] == "loose", "probe"]) == {"huge_epsilon"}
+    assert set(beside.loc[beside["attack"] == "", "probe"]) == {"noise", "gradient_free"}
+    assert set(beside.loc[beside["attack"] == "worst_case", "probe"]) == {"huge_epsilon"}
+
+
 def test_nothing_to_probe_gives_an_empty_table():
     assert probe(attacks={}, cascade=CASCADE).empty
 

@@ -12,8 +12,9 @@ SCRIPTS = ROOT / "workflow_scripts"
 PROGRAMS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 HEAVY = {"tensorflow", "keras", "cleverhans", "pandas", "matplotlib", "PIL", "scipy"}
 WITH_TENSORFLOW = {
-    *("train_model", "distill_student", "craft_adversarial", "craft_worst_case", "probe_model"),
+    *("train_model", "train_adversarially", "distill_student", "craft_adversarial", "craft_worst_case", "probe_model"),
     *("evaluate_model", "evaluate_attack", "evaluate_transfer", "evaluate_worst_case"),
+    *("craft_iteration_sweep", "evaluate_iteration_sweep"),
 }
 
 
@@ -73,6 +74,18 @@ CRAFT = [
 ]  # fmt: skip
 
 MODEL = ["--model", "m.keras", "--images", "i.npz", "--info", "d.json"]
+SWEEP = [
+    "craft_iteration_sweep", *MODEL, "--sweep", "s", "--epsilon-unit", "0-1", "--seed", "1", "--output", "o.npz",
+    "--method", "bim",
+]  # fmt: skip
+SCORE = [
+    "evaluate_iteration_sweep", *MODEL, "--metadata", "d.json", "--adversarial", "i.npz", "--records", "r.csv",
+    "--summary", "s.json",
+]  # fmt: skip
+ITERATIONS = [
+    "aggregate_iterations", "--evaluation-folder", ".", "--seed", "1", "--sweep", "s", "m", "--table", "t.csv",
+    "--text", "t.md", "--curves", "c.csv",
+]  # fmt: skip
 CASCADE = [
     *MODEL, "--evaluation-folder", ".", "--epsilons", "0.1", "--epsilon-unit", "0-1", "--seed", "1", "--output", "o.npz",
 ]  # fmt: skip
@@ -92,6 +105,11 @@ STUDY = ["--evaluation-folder", ".", "--model", "m", "--seed", "1"]
 DIAGNOSE = ["diagnose_attacks", *STUDY, "--verdicts", "v.csv", "--text", "v.md"]
 TABLES = ["aggregate_tables", *STUDY, "--verdicts", "d.json", "--output-folder", "."]
 FINDINGS = ["write_findings", *STUDY, "--verdicts", "d.json", "--comparisons", "c.csv", "--findings", "f.md"]
+TRAINING = ["--models-folder", ".", "--model", "m", "--seed", "1", "--table", "t.csv", "--text", "t.md"]
+PUBLISHED = [
+    "--published", "d.json", "--robust", "d.json", "--clean", "d.json", "--training", "d.json", "--table", "t.csv",
+    "--text", "t.md",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -105,6 +123,23 @@ FINDINGS = ["write_findings", *STUDY, "--verdicts", "d.json", "--comparisons", "
         (["craft_adversarial", *CRAFT, "--method", "bim", "--epsilon", "0.1", "--step", "0.2"], "cleverhans refuses"),
         (["craft_adversarial", *CRAFT, "--method", "fgsm", "--epsilon", "0.1"], "d.json is not valid JSON"),
         (["craft_adversarial", *CRAFT, "--method", "fgsm", "--epsilon", "1", "--loss", "hinge"], "'hinge' is not one of"),
+        (
+            ["craft_adversarial", *CRAFT, "--method", "pgd", "--epsilon", "1", "--step", "1", "--clip", "pixel_range"],
+            "--clip is pixel_range, which is for bim in norm inf only",
+        ),
+        (
+            ["craft_adversarial", *CRAFT, "--method", "bim", "--epsilon", "1", "--step", "1", "--clip", "pixel_range", "--norm", "2"],
+            "--clip is pixel_range, which is for bim in norm inf only",
+        ),
+        ([*SWEEP, "--epsilon", "0.1", "--step", "0.1", "--iterations", "1,5,2"], "--iterations is '1,5,2': write rising"),
+        ([*SWEEP, "--epsilon", "0.1", "--step", "0.1", "--iterations", "1,,2"], "--iterations is '1,,2': write rising"),
+        ([*SWEEP, "--epsilon", "0.1", "--step", "0.1", "--iterations", "2,2"], "--iterations is '2,2': write rising"),
+        ([*SWEEP, "--epsilon", "0.1", "--iterations", "2"], "give exactly one"),
+        ([*SWEEP, "--epsilon", "0.1", "--step", "0.2", "--iterations", "2"], "cleverhans refuses"),
+        ([*SWEEP, "--epsilon", "0", "--step", "0.2", "--iterations", "2"], "epsilon 0 leaves nothing to attack"),
+        ([*SWEEP, "--epsilon", "0.1", "--step", "0.1", "--iterations", "2"], "d.json is not valid JSON"),
+        (SCORE, "d.json is not valid JSON"),
+        (ITERATIONS, "s.json does not exist"),
         (["craft_worst_case", *CASCADE, "--attack", "a", "{method"], "settings of attack a are no JSON object"),
         (["craft_worst_case", *CASCADE, "--attack", "a", '{"method": "pgd", "steps": 3}'], "unexpected keyword argument 'steps'"),
         (["craft_worst_case", *CASCADE, "--attack", "a", '["pgd"]'], "settings of attack a are no JSON object"),
@@ -119,6 +154,9 @@ FINDINGS = ["write_findings", *STUDY, "--verdicts", "d.json", "--comparisons", "
         (DIAGNOSE, "clean.json does not exist"),
         (TABLES, "clean.json does not exist"),
         ([*FINDINGS, "--defence", "m", "other", "", ""], "clean.csv does not exist"),
+        (["aggregate_training", *TRAINING], "metadata.json does not exist"),
+        (["aggregate_training", *TRAINING, "--baseline", "m", "other"], "the baseline other is not among the models"),
+        (["compare_published", *PUBLISHED], "d.json has other columns than source, model"),
         (["select_evaluation_subset", "--test", "i.npz", "--n", "5", "--seed", "1", "--output", "o.npz"], "can't be read"),
         (["draw_erasing_schedule", "--info", "nowhere.json"], "does not exist"),
     ],

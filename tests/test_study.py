@@ -1,5 +1,6 @@
 import json
 from copy import deepcopy
+from importlib import import_module
 
 import pytest
 from conftest import ROOT
@@ -44,6 +45,9 @@ MODEL = {"dataset": "fashion_mnist", "architecture": "report_cnn", "training": {
 STUDENT = MODEL | {"distillation": {"temperature": 2, "alpha": 0}}
 OTHER = {"source": "cifar10", "evaluation": {"n": 10}}
 PGD = {"method": "pgd", "relative_step": 0.5, "iterations": 3}
+RANGE = {"method": "bim", "clip": "pixel_range", "relative_step": 0.5, "iterations": 10}
+SWEEP = {"method": "bim", "relative_step": 0.1, "epsilon": 0.05, "iterations": [1, 10]}
+COMPARISON = {"title": "t", "models": ["undefended", "teacher"], "attacks": ["fgsm", "pgd"]}
 
 
 @pytest.mark.parametrize(
@@ -116,6 +120,30 @@ PGD = {"method": "pgd", "relative_step": 0.5, "iterations": 3}
         ({"attacks/pgd/logit_scale": "auto"}, ["attacks.pgd.logit_scale", "cross_entropy", "loss: scaled_cross_entropy"]),
         ({"attacks/worst_case": PGD}, ["attacks.worst_case", "choose another"]),
         ({"attacks/clean": PGD}, ["attacks.clean", "choose another"]),
+        ({"attacks/iterations": PGD}, ["attacks.iterations", "choose another"]),
+        ({"attacks/x": RANGE | {"norm": 2}}, ["attacks.x.clip is pixel_range", "norm inf only"]),
+        ({"attacks/x": PGD | {"clip": "pixel_range"}}, ["attacks.x", "unknown key clip"]),
+        ({"attacks/x": RANGE | {"clip": "box"}}, ["attacks.x.clip", "box", "ball, pixel_range"]),
+        ({"worst_case/attacks/x": RANGE}, ["worst_case.attacks.x.clip", "leave the ball of epsilon", "remove it"]),
+        ({"iteration_sweeps": {"x": SWEEP | {"method": "pgd"}}}, ["iteration_sweeps.x.method", "pgd", "allowed are bim"]),
+        ({"iteration_sweeps": {"x": SWEEP | {"clip": "ball"}}}, ["iteration_sweeps.x", "unknown key clip"]),
+        ({"iteration_sweeps": {"x": SWEEP | {"iterations": [2, 1]}}}, ["iteration_sweeps.x.iterations are 2, 1", "rising order"]),
+        ({"iteration_sweeps": {"x": SWEEP | {"iterations": [1, 1]}}}, ["iteration_sweeps.x.iterations", "non-unique"]),
+        ({"iteration_sweeps": {"x": SWEEP | {"iterations": [0, 1]}}}, ["iteration_sweeps.x.iterations.0", "at least 1"]),
+        ({"iteration_sweeps": {"x": SWEEP | {"iterations": []}}}, ["iteration_sweeps.x.iterations", "of a length of at least 1"]),
+        ({"iteration_sweeps": {"x": {"method": "bim", "step": 1, "iterations": [1]}}}, ["iteration_sweeps.x", "lacks the key epsilon"]),
+        ({"iteration_sweeps": {"x": SWEEP | {"epsilon": 0}}}, ["iteration_sweeps.x.epsilon is 0", "raise it"]),
+        ({"iteration_sweeps": {"x": SWEEP | {"epsilon": 1.5}}}, ["iteration_sweeps.x: epsilon 1.5 is above the pixel range"]),
+        ({"iteration_sweeps": {"x": SWEEP | {"step": 0.01}}}, ["iteration_sweeps.x", "exactly one of 'step' and 'relative_step'"]),
+        (
+            {"iteration_sweeps": {"x": {"method": "bim", "step": 0.06, "epsilon": 0.05, "iterations": [1]}}},
+            ["iteration_sweeps.x.step is 0.06", "epsilon 0.05"],
+        ),
+        ({"iteration_sweeps": {"x": SWEEP | {"models": ["nobody"]}}}, ["iteration_sweeps.x.models", "nobody", "undefended"]),
+        ({"iteration_sweeps": {"x": SWEEP | {"logit_scale": 2}}}, ["iteration_sweeps.x.logit_scale", "scaled_cross_entropy"]),
+        ({"iteration_sweeps": {"pgd": SWEEP}}, ["iteration_sweeps.pgd", "choose another"]),
+        ({"iteration_sweeps": {"least_norm": SWEEP}}, ["iteration_sweeps.least_norm", "choose another"]),
+        ({"iteration_sweeps": {"clean": SWEEP}}, ["iteration_sweeps.clean", "choose another"]),
         ({"models/distilled/baseline": "undefnded"}, ["models.distilled.baseline", "undefnded", "another model"]),
         ({"models/distilled/baseline": "distilled"}, ["models.distilled.baseline", "another model"]),
         (
@@ -125,6 +153,26 @@ PGD = {"method": "pgd", "relative_step": 0.5, "iterations": 3}
         ({"models/undefended/claim": {"text": "a", "source": "b"}}, ["models.undefended.claim", "its baseline"]),
         ({"models/undefended/training/optimizer/momentum": 0.9}, ["optimizer.momentum has no effect on adam"]),
         ({"models/undefended/training/optimizer/drop_factor": 0.9}, ["drop_factor", "drop_every"]),
+        ({"plots/comparisons": {"x": {"title": "t", "models": ["teacher"]}}}, ["plots.comparisons.x", "lacks the key attacks"]),
+        ({"plots/comparisons": {"x": COMPARISON | {"models": []}}}, ["plots.comparisons.x.models", "of a length of at least 1"]),
+        ({"plots/comparisons": {"a b": COMPARISON}}, ["plots.comparisons has the name 'a b'", "letters, digits"]),
+        ({"plots/comparisons": {"x": COMPARISON | {"models": ["techer"]}}}, ["plots.comparisons.x.models", "techer", "teacher"]),
+        ({"plots/comparisons": {"x": COMPARISON | {"attacks": ["worst_case"]}}}, ["plots.comparisons.x.attacks", "fgsm, pgd"]),
+        (
+            {"plots/comparisons": {"x": COMPARISON}, "attacks/pgd/models": ["undefended"]},
+            ["plots.comparisons.x: pgd is not run on teacher", "leave one of them out"],
+        ),
+        (
+            {"plots/comparisons": {"x": COMPARISON}, "attacks/pgd/norm": 2},
+            ["plots.comparisons.x.attacks are of the norms 2 and inf", "a figure for each"],
+        ),
+        (
+            {"plots/comparisons": {"x": COMPARISON | {"models": ["teacher", "m"]}}, "datasets/cifar": OTHER,
+             "models/m": MODEL | {"dataset": "cifar"}},
+            ["plots.comparisons.x.models are of the datasets cifar and fashion_mnist", "a figure for each"],
+        ),
+        ({"published": "report.csv"}, ["published", "a list"]),
+        ({"published": ["nowhere.csv"]}, ["published names nowhere.csv", "correct its path"]),
         ({"epsilons": [1.5]}, ["epsilon 1.5 is above the pixel range 0-1"]),
         ({"epsilon_unit": "0-255", "epsilons": [256]}, ["epsilon 256 is above the pixel range 0-255"]),
         ({"epsilons": [0.1, "0.10"]}, ["epsilon 0.1 stands there twice"]),
@@ -137,6 +185,40 @@ PGD = {"method": "pgd", "relative_step": 0.5, "iterations": 3}
         ({"datasets/fashion_mnist/source": "mnist"}, ["datasets.fashion_mnist.source", "mnist", "cifar10"]),
         ({"models/distilled/teacher": "techer"}, ["models.distilled.teacher", "techer", "define it"]),
         ({"models/distilled/teacher": "distilled"}, ["models.distilled", "circle"]),
+        ({"models/undefended/initial": "undefended"}, ["models.undefended", "circle", "undefended <- undefended"]),
+        ({"models/teacher/initial": "distilled"}, ["'teacher' and 'initial' go in a circle", "let one train without"]),
+        ({"models/undefended/initial": "none"}, ["models.undefended.initial is 'none'", "define it in models"]),
+        (
+            {"models/undefended/initial": "distilled", "models/distilled/architecture": "report_student_cnn"},
+            ["models.undefended.initial is 'distilled'", "report_student_cnn", "use one architecture"],
+        ),
+        ({"datasets/d": OTHER, "models/m": MODEL | {"dataset": "d", "initial": "teacher"}}, ["models.m.initial", "use one dataset"]),
+        ({"models/undefended/augmentation": {}}, ["models.undefended.augmentation", "of a length of at least 1"]),
+        ({"models/undefended/augmentation": {"zoom": 2}}, ["augmentation", "unknown key zoom", "blur, height_shift"]),
+        ({"models/undefended/augmentation": {"rotation": 270}}, ["augmentation.rotation", "270", "at most 180"]),
+        ({"models/undefended/augmentation": {"blur": {"size": 4}}}, ["augmentation.blur.size is 4", "odd number"]),
+        ({"models/undefended/augmentation": {"noise": {"kind": "salt"}}}, ["augmentation.noise", "lacks the key amount"]),
+        (
+            {"models/undefended/augmentation": {"noise": {"kind": "salt", "amount": 0.1}}},
+            ["augmentation.noise.kind is 'salt'", "gaussian, salt_and_pepper, speckle"],
+        ),
+        ({"models/undefended/adversarial": {}}, ["models.undefended.adversarial", "lacks the key epsilon"]),
+        ({"models/undefended/adversarial": {"epsilon": 2}}, ["adversarial.epsilon 2 is above the pixel range 0-1"]),
+        ({"models/undefended/adversarial": {"epsilon": 0.1, "clip_low": 1}}, ["adversarial.clip_low 1 leaves no pixel"]),
+        (
+            {"models/undefended/adversarial": {"epsilon": 0.1, "step": 0.1, "relative_step": 0.1}},
+            ["adversarial has both 'step' and 'relative_step'", "remove one"],
+        ),
+        ({"models/distilled/adversarial": {"epsilon": 0.1}}, ["models.distilled has both 'adversarial' and 'teacher'"]),
+        ({"models/teacher/adversarial": {"epsilon": 0.1}}, ["models.teacher has both 'adversarial' and 'temperature'"]),
+        (
+            {"models/undefended/training/checkpoint": "val_adversarial_loss"},
+            ["models.undefended.training.checkpoint is val_adversarial_loss", "only a model with 'adversarial'"],
+        ),
+        (
+            {"models/undefended/training/early_stopping": {"patience": 2, "monitor": "adversarial_loss"}},
+            ["training.early_stopping.monitor is adversarial_loss", "choose another"],
+        ),
         ({"models/distilled/distillation": None}, ["models.distilled", "needs both"]),
         ({"models/distilled/temperature": 5}, ["models.distilled.temperature", "distillation.temperature"]),
         (
@@ -163,6 +245,44 @@ def test_a_mistake_is_one_sentence_that_names_the_key(config, changes, words):
         check(config)
     sentence = str(caught.value)
     assert "\n" not in sentence and sentence.endswith(".")
+    for word in words:
+        assert word in sentence, sentence
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("s,undefended,clean_accuracy,,,,90,", None),
+        ("s,undefended,robust_accuracy,pgd,0.100,,90,", None),
+        ("s,teacher,iterations_accuracy,longer,0.050,25,90,", None),
+        ("s,original,clean_accuracy,,,,90,", ["model is 'original'", "undefended"]),
+        ("s,teacher,robust_accuracy,bim,0.1,,90,", ["attack is 'bim'", "the attacks of this study are fgsm, pgd"]),
+        ("s,teacher,robust_accuracy,longer,0.05,,90,", ["attack is 'longer'", "fgsm, pgd"]),
+        ("s,teacher,robust_accuracy,fgsm,0.15,,90,", ["epsilon is 0.15", "fgsm has 0.02, 0.05, 0.1"]),
+        ("s,teacher,robust_accuracy,pgd,0.1,,90,", ["pgd is not run on teacher", "or run it"]),
+        (
+            "s,teacher,iterations_accuracy,pgd,0.05,25,90,",
+            ["attack is 'pgd'", "iteration_sweeps of this study are longer"],
+        ),
+        ("s,teacher,iterations_accuracy,longer,0.1,25,90,", ["epsilon is 0.1; longer has 0.05"]),
+        ("s,teacher,iterations_accuracy,longer,0.05,24,90,", ["iterations is 24; longer has 1, 25"]),
+        ("s,undefended,iterations_accuracy,longer,0.05,25,90,", ["longer is not run on undefended"]),
+        ("s,teacher,clean_accuracy,,,,890,", ["more than 100 %"]),
+    ],
+)
+def test_a_published_number_has_to_be_one_of_the_study(config, tmp_path, line, words):
+    (tmp_path / "p.csv").write_text(f"source,model,quantity,attack,epsilon,iterations,value,n\n{line}\n")
+    put(config, "attacks/pgd/models", ["undefended"])
+    sweep = {"method": "bim", "step": 0.01, "epsilon": 0.05, "iterations": [1, 25], "models": ["teacher"]}
+    put(config, "iteration_sweeps", {"longer": sweep})
+    put(config, "published", [str(tmp_path / "p.csv")])
+    if words is None:
+        check(config)
+        return
+    with pytest.raises(UserError) as caught:
+        check(config)
+    sentence = str(caught.value)
+    assert sentence.startswith(f"{tmp_path}/p.csv, line 2: ") and "\n" not in sentence and sentence.endswith(".")
     for word in words:
         assert word in sentence, sentence
 
@@ -236,6 +356,42 @@ def test_a_step_budget_that_is_too_small_is_a_warning_with_both_numbers(config, 
 
 
 @pytest.mark.parametrize(
+    ("sweep", "words"),
+    [
+        ({"step": 0.005, "iterations": [1, 10]}, None),
+        ({"step": 0.005, "iterations": [1, 9]}, ["iteration_sweeps.x", "0.005 x 9 = 0.045", "epsilon 0.05"]),
+        ({"relative_step": 0.1, "iterations": [1, 5]}, ["iteration_sweeps.x", "0.1 x 5 = 0.5"]),
+    ],
+)
+def test_of_a_sweep_the_longest_run_has_to_reach_epsilon(config, sweep, words):
+    config["iteration_sweeps"] = {"x": {"method": "bim", "epsilon": 0.05, **sweep}}
+    warnings = study.warnings_of(check(config))
+    assert len(warnings) == (words is not None)
+    for word in words or []:
+        assert word in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("attack", "epsilons", "words"),
+    [
+        (RANGE, [0.02, 0.05], []),
+        (RANGE | {"relative_step": 0.05}, [0.02], ["0.05 x 10 = 0.5, so that no image moves by more than 0.5 of any epsilon"]),
+        ({"method": "bim", "clip": "pixel_range", "step": 0.2, "iterations": 2}, [0, 0.05], []),  # a step above epsilon
+        (
+            {"method": "bim", "clip": "pixel_range", "step": 0.2, "iterations": 2},
+            [0.02, 0.05],
+            ["attacks.a: with clip: pixel_range nothing but a relative_step depends on epsilon"],
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_warned_of_without_a_ball(config, attack, epsilons, words):
+    config["attacks"], config["epsilons"] = {"a": attack}, epsilons
+    del config["plots"]["examples_epsilon"]
+    warnings = study.warnings_of(check(config))
+    assert len(warnings) == len(words) and all(word in told for word, told in zip(words, warnings))
+
+
+@pytest.mark.parametrize(
     ("value", "text"),
     [(0.1, "0.1"), ("0.10", "0.10"), (8, "8"), (0.3, "0.3"), (1e-05, "0.00001"), (0.1 + 0.2, "0.30000000000000004")],
 )
@@ -304,11 +460,14 @@ def test_every_key_is_described_and_mappings_are_closed(name):
 
 def test_the_schemas_architectures_methods_and_losses_are_the_codes():
     from robustness.architectures import ARCHITECTURES
-    from robustness.attack_settings import LOSSES, METHODS
+    from robustness.attack_settings import CLIPS, LOSSES, METHODS, SWEEPABLE
 
     assert set(SCHEMAS["config"]["$defs"]["model"]["properties"]["architecture"]["enum"]) == set(ARCHITECTURES)
     assert SCHEMAS["config"]["$defs"]["attack"]["properties"]["method"]["enum"] == list(METHODS)
     assert SCHEMAS["config"]["$defs"]["loss"]["enum"] == list(LOSSES)
+    assert SCHEMAS["config"]["$defs"]["bim"]["properties"]["clip"]["enum"] == list(CLIPS)
+    sweepable = [name for name in METHODS if hasattr(import_module(f"robustness.attack_methods.{name}"), "iterates")]
+    assert SCHEMAS["config"]["$defs"]["iteration_sweep"]["properties"]["method"]["enum"] == sweepable == list(SWEEPABLE)
 
 
 def test_every_method_has_its_keys_in_the_schema():
@@ -406,6 +565,19 @@ def attacked(several):
         "still": {"method": "bim", "norm": 2, "models": ["wide"], "epsilons": [0], "step": 1, "iterations": 1},
     }
     return check(several)
+
+
+def test_what_leaves_the_ball_has_no_part_in_what_is_counted_within_epsilon(attacked):
+    """Neither norms nor epsilons of the worst case are those of an attack with clip: pixel_range."""
+    attacked["attacks"]["wide_range"] = RANGE | {"models": ["plain", "alone"], "epsilons": [0.3]}
+    attacked["attacks"]["first"]["models"] = ["plain"]
+    check(attacked)
+    assert study.attacks_on(attacked, "plain", "inf") == ["first", "wide_range"]
+    assert study.bounded_attacks_on(attacked, "plain", "inf") == ["first"]
+    assert study.bounded_attacks_on(attacked, "plain") == ["first", "long", "longer"]
+    assert study.worst_case_epsilons(attacked, "plain", "inf") == ["0.02", "0.1"]
+    assert study.attacks_on(attacked, "alone") == ["wide_range"]
+    assert study.norms_of(attacked, "alone") == study.bounded_attacks_on(attacked, "alone") == []
 
 
 def test_a_model_has_the_norms_in_which_it_is_really_attacked(attacked):

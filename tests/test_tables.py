@@ -244,6 +244,28 @@ def test_targeted_attacks_are_no_transfer(tmp_path):
     assert found.robust["target_hits"].isna().tolist() == [True, False] * 2
 
 
+def test_an_attack_that_leaves_the_ball_says_so_and_is_no_transfer(tmp_path):
+    """It breaks what the worst case leaves standing, and has no row among the sets that were shown to other models."""
+    small = SmallStudy(
+        tmp_path,
+        {"a": 90, "b": 90},
+        attacked={("fgsm", name, "0.1"): 40 for name in "ab"} | {("bim_range", "a", "0.1"): 5},
+        together={(name, "inf", "0.1"): 30 for name in "ab"},
+        transferred={("fgsm", "a", "b", "0.1"): 60, ("fgsm", "b", "a", "0.1"): 60},
+        settings={"bim_range": AttackSettings("bim", relative_step=1, iterations=10, clip="pixel_range")},
+    )
+    found = Tables(small)
+    assert dict(zip(found.robust["attack"], found.robust["clip"])) == {"fgsm": "ball", "bim_range": "pixel_range"}
+    assert set(found.transfer["attack"]) == {"fgsm"}
+    clips = found.curves.drop_duplicates("attack").set_index("attack")["clip"].to_dict()
+    assert clips == {"fgsm": "ball", "bim_range": "pixel_range", "worst_case": "ball"}
+    first, second = found.markdown.split("## ")[1:]
+    sentence = "bim_range is bounded by the pixel range only, so that its epsilon is but the unit of its step"
+    assert sentence in first and "pixel range only" not in second
+    assert sentence.replace("_", "\\_") in found.latex
+    assert grid(first)[1][1:] == ["40.00 [30.94, 49.80]", "5.00 [2.15, 11.18]", "30.00 [21.89, 39.58]"]
+
+
 def test_curves_of_one_seed_have_its_interval_and_begin_unattacked(told):
     line = told.curves.query("model == 'a' and attack == 'fgsm' and metric == 'accuracy'")
     assert dict(zip(line["epsilon"], line["value"])) == {"0": 0.9, "0.10": 0.6, "0.02": 0.8}

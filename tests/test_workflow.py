@@ -53,6 +53,8 @@ def test_everything_was_made(tiny_run):
     )
     names = ("robust_accuracy", "clean_accuracy", "worst_case", "transfer")
     expected = {f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")}
+    expected |= {f"{name}.{suffix}" for name in ("training", "published") for suffix in ("csv", "md")}
+    expected |= {"iterations.csv", "iterations.md", "iteration_curves.csv"}
     assert tables == expected | {"curves.csv", "verdicts.csv", "verdicts.md", "comparisons.csv", "findings.md"}
     assert {
         "worst_case_norm_inf.png",
@@ -62,6 +64,9 @@ def test_everything_was_made(tiny_run):
         "seed3.png",
         "fashion_mnist.png",
         "eps0.10.png",
+        "bim_iterations.png",
+        "two_models.svg",
+        "published.png",
     } <= plots
     for path in (tiny_run / "results/plots").rglob("*.png"):
         assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" and path.stat().st_size > 5000
@@ -80,7 +85,7 @@ def test_the_table_has_a_row_a_set_and_agrees_with_the_records(tiny_run):
     table = rows(tiny_run, "robust_accuracy.csv")
     expected = {(m, "fgsm", e) for m in ("undefended", "teacher", "distilled") for e in ("0.05", "0.10")}
     expected |= {(m, "pgd", e) for m in ("undefended", "distilled") for e in ("0.05", "0.10")}
-    expected |= {("undefended", "fgsm_targeted", "0.10")}
+    expected |= {("undefended", "fgsm_targeted", "0.10"), ("undefended", "bim_range", "0.10")}
     assert {(row["model"], row["attack"], row["epsilon"]) for row in table} == expected
     assert len(table) == len(expected)
     for row in table:
@@ -91,7 +96,12 @@ def test_the_table_has_a_row_a_set_and_agrees_with_the_records(tiny_run):
         assert (int(row["n"]), int(row["correct"])) == (len(records), right) == (30, right)
         assert float(row["accuracy"]) == pytest.approx(right / 30)
         assert float(row["loss"]) == pytest.approx(np.mean([float(r["loss"]) for r in records]), rel=1e-6)
-        assert float(row["max_linf"]) == max(float(r["linf"]) for r in records) <= float(row["epsilon"]) * 1.00001
+        reach = 2 if row["clip"] == "pixel_range" else 1  # two steps as long as epsilon
+        assert (reach == 2) == (row["attack"] == "bim_range")
+        assert (
+            float(row["max_linf"]) == max(float(r["linf"]) for r in records) <= float(row["epsilon"]) * reach * 1.00001
+        )
+        assert reach == 1 or float(row["max_linf"]) > 1.5 * float(row["epsilon"])
         defence = {"undefended": "none", "teacher": "temperature_training", "distilled": "defensive_distillation"}
         assert row["defence"] == defence[row["model"]]
         assert row["architecture"] == ("report_student_cnn" if row["model"] == "distilled" else "report_cnn")
@@ -130,6 +140,7 @@ def test_the_worst_case_is_every_attack_together(tiny_run):
         fallen = {row["index"] for row in read("clean.csv") if row["prediction"] != row["label"]}
         moved = read("transfer.csv")
         assert {row["source"] for row in moved} == set(models) - {model}
+        assert {row["attack"] for row in moved} <= {"fgsm", "pgd", "fgsm_targeted"}  # bim_range leaves the ball
         table = {row["epsilon"]: row for row in rows(tiny_run, "worst_case.csv") if row["model"] == model}
         for epsilon in ("0.05", "0.10"):
             for attack in ("fgsm", "pgd", "fgsm_targeted"):
@@ -160,6 +171,36 @@ def test_no_robust_accuracy_stands_without_its_verdict(tiny_run):
         assert {row["verdict"] for row in rows(tiny_run, name)} <= set(order)
 
 
+def test_an_attack_without_a_ball_is_diagnosed_and_told_as_such(tiny_run):
+    judged = {row["diagnostic"] for row in rows(tiny_run, "verdicts.csv") if row["attack"] == "bim_range"}
+    assert judged == {"zero_gradients", "survives_huge_epsilon", "step_budget_below_epsilon"}  # one epsilon can't rise
+    text = (tiny_run / "results/tables/robust_accuracy.md").read_text()
+    assert text.count("bim_range is bounded by the pixel range only") == 1
+    transferred = {row["attack"] for row in rows(tiny_run, "transfer.csv")}
+    assert transferred == {"fgsm", "pgd"}
+
+
+def test_a_sweep_has_a_row_a_number_of_iterations_and_agrees_with_the_records(tiny_run):
+    with open(tiny_run / "results/evaluation/undefended/seed3/iterations/bim_iterations.csv", newline="") as handle:
+        records = list(csv.DictReader(handle))
+    assert list(records[0]) == ["iterations", "index", "label", "prediction", "confidence", "loss", "linf", "l2"]
+    table = rows(tiny_run, "iterations.csv")
+    assert [row["iterations"] for row in table] == ["1", "3"]
+    for row in table:
+        found = [record for record in records if record["iterations"] == row["iterations"]]
+        right = sum(record["label"] == record["prediction"] for record in found)
+        assert (row["model"], row["sweep"], row["epsilon"]) == ("undefended", "bim_iterations", "0.10")
+        assert (int(row["n"]), int(row["correct"])) == (len(found), right) == (30, right)
+        assert float(row["loss"]) == pytest.approx(np.mean([float(record["loss"]) for record in found]), rel=1e-6)
+        reach = 0.05 if row["iterations"] == "1" else 0.1
+        assert float(row["max_linf"]) == max(float(record["linf"]) for record in found)
+        assert float(row["max_linf"]) == pytest.approx(reach, rel=1e-4)
+    with np.load(tiny_run / "results/adversarial/undefended/seed3/iterations/bim_iterations.npz") as crafted:
+        assert crafted["images"].dtype == np.float32 and crafted["images"].shape == (2, 30, 28, 28, 1)
+        model = (tiny_run / "results/models/undefended/seed3/model.keras").read_bytes()
+        assert json.loads(str(crafted["note"]))["model_sha256"] == hashlib.sha256(model).hexdigest()
+
+
 def test_clean_accuracy_names_its_parts(tiny_run):
     table = rows(tiny_run, "clean_accuracy.csv")
     sizes = {row["part"]: row["n"] for row in table}
@@ -167,6 +208,44 @@ def test_clean_accuracy_names_its_parts(tiny_run):
     metadata = json.loads((tiny_run / "results/models/teacher/seed3/metadata.json").read_text())
     assert metadata["settings"]["temperature"] == 50 and metadata["seed"] == 3 and metadata["device"] == "cpu"
     assert metadata["versions"]["keras"] and metadata["seconds_per_epoch"] > 0 and metadata["parameters"] == 840586
+
+
+def test_a_training_is_told_by_the_epoch_that_was_kept(tiny_run):
+    table = {row["model"]: row for row in rows(tiny_run, "training.csv")}
+    assert [*table] == ["undefended", "teacher", "distilled"]
+    for model, row in table.items():
+        folder = tiny_run / f"results/models/{model}/seed3"
+        metadata = json.loads((folder / "metadata.json").read_text())
+        with open(folder / "history.csv", newline="") as handle:
+            history = {int(epoch["epoch"]): epoch for epoch in csv.DictReader(handle)}
+        accuracies = [float(history[epoch]["val_accuracy"]) for epoch in sorted(history)]
+        kept = 1 + int(np.argmax(accuracies))  # the recipe's checkpoint is the best validation accuracy
+        assert int(row["kept_epoch"]) == kept and int(row["epochs"]) == len(history) == metadata["epochs"]
+        assert float(row["training_loss"]) == float(history[kept]["loss"])
+        assert float(row["validation_accuracy"]) == max(accuracies)
+        assert float(row["seconds"]) == pytest.approx(sum(float(epoch["seconds"]) for epoch in history.values()))
+        assert row["baseline"] == ("" if model == "undefended" else "undefended")
+
+
+def test_published_numbers_stand_beside_those_of_the_tables(tiny_run):
+    clean, robust, loss, seconds, swept = rows(tiny_run, "published.csv")
+    found = {(row["model"], row["part"]): row for row in rows(tiny_run, "clean_accuracy.csv")}
+    told = found["undefended", "test"]
+    assert float(clean["measured"]) == pytest.approx(100 * float(told["accuracy"]))
+    assert float(clean["measured_high"]) == pytest.approx(100 * float(told["ci_high"]))
+    assert (clean["published"], clean["measured_n"], clean["published_low"]) == ("93.7", "100", "")
+    assert loss["measured"] == found["teacher", "test"]["loss"] and loss["measured_low"] == loss["inside"] == ""
+    (told,) = [
+        row
+        for row in rows(tiny_run, "robust_accuracy.csv")
+        if (row["model"], row["attack"], row["epsilon"]) == ("undefended", "fgsm", "0.10")
+    ]
+    assert float(robust["measured"]) == pytest.approx(100 * float(told["accuracy"]))
+    assert robust["verdict"] == told["verdict"] and robust["measured_n"] == "30"
+    (told,) = [row for row in rows(tiny_run, "training.csv") if row["model"] == "teacher"]
+    assert seconds["measured"] == told["seconds_per_epoch"]
+    (told,) = [row for row in rows(tiny_run, "iterations.csv") if row["iterations"] == "3"]
+    assert float(swept["measured"]) == pytest.approx(100 * float(told["accuracy"]))
 
 
 def test_the_same_seed_gives_the_same_bytes_twice(tiny_run, tmp_path):
@@ -213,7 +292,10 @@ TOGETHER = {
     "evaluate_worst_case",
     "probe_model",
 }  # look at all attacks on a model
-LAST = {"diagnose_attacks", "aggregate_tables", "write_findings", "plot_epsilon_curve"}  # look at the whole study
+LAST = {  # look at the whole study
+    *("diagnose_attacks", "aggregate_tables", "write_findings", "plot_epsilon_curve", "plot_comparison"),
+    *("compare_published", "plot_published"),
+}
 
 
 def test_one_more_epsilon_plans_only_its_own_sets(tiny_copy):
@@ -246,9 +328,30 @@ def test_a_claim_is_a_matter_of_the_page_alone(tiny_copy):
 
 
 def test_a_title_plans_only_its_figures(tiny_copy):
-    with open(tiny_copy / TINY, "a") as handle:
-        handle.write('plots: {training_title: "How {model} learnt"}\n')
+    edit(tiny_copy, TINY, "plots:\n", 'plots:\n  training_title: "How {model} learnt"\n')
     assert set(planned(tiny_copy)) == {"plot_training"}
+
+
+def test_a_comparison_is_a_figure_alone(tiny_copy):
+    edit(tiny_copy, TINY, "attacks: [fgsm, pgd]}", "attacks: [pgd]}")
+    assert set(planned(tiny_copy)) == {"plot_comparison"}
+
+
+def test_a_published_number_is_held_against_what_was_measured_before(tiny_copy):
+    edit(tiny_copy, "tests/configs/published.csv", "93.7", "93.8")
+    assert set(planned(tiny_copy)) == {"compare_published", "plot_published"}
+
+
+def test_another_baseline_changes_no_training(tiny_copy):
+    edit(tiny_copy, TINY, "teacher: teacher\n", "teacher: teacher\n    baseline: teacher\n")
+    assert set(planned(tiny_copy)) == {"aggregate_training", "write_findings", "compare_published", "plot_published"}
+
+
+def test_a_sweep_touches_nothing_but_its_own(tiny_copy):
+    edit(tiny_copy, TINY, "iterations: [1, 3]", "iterations: [1, 2, 3]")
+    jobs = set(planned(tiny_copy))
+    own = {"craft_iteration_sweep", "evaluate_iteration_sweep", "aggregate_iterations", "plot_iterations"}
+    assert own <= jobs <= own | {"compare_published", "plot_published"}
 
 
 def test_the_students_temperature_retrains_the_student_alone(tiny_copy):
@@ -305,7 +408,7 @@ def test_another_evaluation_subset_retrains_nothing(tiny_copy):
     edit(tiny_copy, TINY, "evaluation: {n: 30}", "evaluation: {n: 20}")
     jobs = planned(tiny_copy)
     assert not {"train_model", "distill_student", "preprocess_dataset", "draw_erasing_schedule"} & set(jobs)
-    assert len(jobs["craft_adversarial"]) == 11
+    assert len(jobs["craft_adversarial"]) == 12
 
 
 def test_one_attack_changed_leaves_the_others(tiny_copy):
@@ -329,7 +432,12 @@ def test_one_more_seed_leaves_the_first(tiny_copy):
             {"craft_worst_case", "probe_model"},
             {"craft_adversarial", "train_model"},
         ),
-        ("robustness/attack_methods/bim.py", set(), {"craft_adversarial", "craft_worst_case", "probe_model"}),
+        (
+            "robustness/attack_methods/bim.py",
+            {"craft_adversarial", "craft_iteration_sweep", "probe_model"},
+            {"craft_worst_case", "train_model"},
+        ),
+        ("robustness/attack_methods/mim.py", set(), {"craft_adversarial", "craft_worst_case", "probe_model"}),
         ("robustness/diagnostics.py", {"diagnose_attacks"}, {"probe_model", "craft_worst_case", "evaluate_attack"}),
         ("robustness/findings.py", {"write_findings"}, {"diagnose_attacks", "aggregate_tables"}),
         ("robustness/distillation.py", {"distill_student"}, {"train_model", "preprocess_dataset"}),
@@ -415,7 +523,7 @@ def test_configfile_replaces_config_yaml_whole(tmp_path):
     folder = copy_project(tmp_path)
     jobs = planned(folder)
     assert not any("fgsm, epsilon=0.2" in job for job in jobs["craft_adversarial"])
-    assert len(jobs["craft_adversarial"]) == 11 and len(jobs["download_dataset"]) == 4
+    assert len(jobs["craft_adversarial"]) == 12 and len(jobs["download_dataset"]) == 4
 
 
 def test_two_configfiles_merge(tmp_path):
@@ -425,12 +533,20 @@ def test_two_configfiles_merge(tmp_path):
     assert "seed=8" in text and "seed=3" not in text
 
 
+def test_a_published_number_of_another_study_ends_with_one_sentence(tmp_path):
+    folder = copy_project(tmp_path)
+    edit(folder, "tests/configs/published.csv", "fgsm,0.1", "fgsm,0.3")
+    done = run(folder, "snakemake", "-n", "--configfile", TINY, check=False)
+    assert done.returncode == 1 and "published.csv, line 3: epsilon is 0.3; fgsm has 0.05, 0.10." in done.stdout
+    assert "Traceback (most recent call last)" not in done.stdout
+
+
 @pytest.mark.parametrize(
     ("addition", "sentence"),
     [
         ("epsilonss: [1]\n", "config: the top level has the unknown key epsilonss"),
         ("seeds: [1]\n", "'seeds' stands there twice"),
-        ("plots: {examples: many}\n", "config: plots.examples is 'many'; it must be a whole number."),
+        ("gpu: many\n", "config: gpu is 'many'; it must be a whole number."),
     ],
 )
 def test_a_wrong_config_ends_with_one_sentence(tmp_path, addition, sentence):

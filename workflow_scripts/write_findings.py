@@ -37,9 +37,8 @@ def main(defences, epsilon, difference, verdicts, comparisons, findings, **runs)
     pairs = [(model, baseline) for model, baseline, _, _ in defences]
     table = compare(study, read_records(verdicts), pairs, difference)
     claims = {model: (claim, source) for model, _, claim, source in defences if claim}
-    unlike = {
-        model: sorted(set(study.attacks_on(model)) ^ set(study.attacks_on(baseline))) for model, baseline in pairs
-    }
+    counted = {model: set(study.bounded_attacks_on(model)) for model in study.models}
+    unlike = {model: sorted(counted[model] ^ counted[baseline]) for model, baseline in pairs}
     write_records(table, comparisons)
     with whole_file(findings) as temporary:
         told = page(table, claims, unlike, study.cascade(), epsilon, difference, list(study.seeds))

@@ -5,12 +5,12 @@ import pandas as pd
 from robustness.comparisons import holm, images_needed, mcnemar_p, paired_difference
 from robustness.intervals import wilson_interval
 from robustness.marks import FAIL, MARKS, worst
-from robustness.study_records import WORST_CASE, StudyRecords, survived
+from robustness.study_records import UNBOUNDED, WORST_CASE, StudyRecords, survived
 from robustness.verdicts import signs_of_masking, verdict_of
 
 CLEAN = "clean"
 COLUMNS = [
-    *("dataset", "model", "defence", "baseline", "seed", "attack", "norm", "epsilon", "n"),
+    *("dataset", "model", "defence", "baseline", "seed", "attack", "norm", "clip", "epsilon", "n"),
     *("accuracy_baseline", "accuracy", "only_baseline", "only_model", "difference", "low", "high"),
     *("p", "p_holm", "verdict", "verdict_baseline", "verdict_model", "masked", "images_needed"),
 ]
@@ -29,7 +29,7 @@ def comparisons(study: StudyRecords, verdicts: pd.DataFrame, pairs: list[tuple[s
     rows = []
     for model, baseline in pairs:
         for seed in study.seeds:
-            for attack, norm, epsilon, first, second in _paired(study, model, baseline, seed):
+            for attack, norm, clip, epsilon, first, second in _paired(study, model, baseline, seed):
                 n = len(first)
                 only_model, only_baseline = int((first & ~second).sum()), int((second & ~first).sum())
                 delta, low, high = paired_difference(only_model, only_baseline, n)
@@ -39,8 +39,9 @@ def comparisons(study: StudyRecords, verdicts: pd.DataFrame, pairs: list[tuple[s
                 rows.append(
                     {
                         **{key: described[key] for key in ("dataset", "defence")},
-                        **{"model": model, "baseline": baseline, "seed": seed, "attack": attack, "norm": norm},
-                        **{"epsilon": epsilon, "n": n, "accuracy_baseline": second.mean(), "accuracy": first.mean()},
+                        **{"model": model, "baseline": baseline, "seed": seed, "attack": attack},
+                        **{"norm": norm, "clip": clip, "epsilon": epsilon, "n": n},
+                        **{"accuracy_baseline": second.mean(), "accuracy": first.mean()},
                         **{"only_baseline": only_baseline, "only_model": only_model},
                         **{"difference": delta, "low": low, "high": high},
                         "p": mcnemar_p(only_model, only_baseline),
@@ -62,22 +63,22 @@ def _follows_gradient(study: StudyRecords, model: str, seed: int, attack: str) -
 
 
 def _paired(study: StudyRecords, model: str, baseline: str, seed: int):
-    """(attack, norm, epsilon, survivals of the model, of the baseline), both (n,) bool on the same images."""
+    """(attack, norm, clip, epsilon, survivals of the model, of the baseline), both (n,) bool on the same images."""
     first, second = (survived(study.clean(name, seed)) for name in (model, baseline))
-    yield CLEAN, "", "0", first, second.loc[first.index]
+    yield CLEAN, "", "", "0", first, second.loc[first.index]
     others = study.attacks_on(baseline)
     for attack, epsilons in study.attacks_on(model).items():
         settings = study.settings(model, seed, attack)
         for epsilon in epsilons:
             if attack in others and float(epsilon) > 0 and not settings.targeted:
                 first, second = (survived(study.records(name, seed, attack, epsilon)) for name in (model, baseline))
-                yield attack, settings.norm, epsilon, first, second.loc[first.index]
+                yield attack, settings.norm, settings.clip, epsilon, first, second.loc[first.index]
     for norm in study.norms.get(model, []):
         if norm in study.norms.get(baseline, []):
             first, second = (study.worst_case(name, seed, norm) for name in (model, baseline))
             for epsilon in first.columns:
                 if epsilon in second.columns:
-                    yield WORST_CASE, norm, epsilon, first[epsilon], second.loc[first.index, epsilon]
+                    yield WORST_CASE, norm, "ball", epsilon, first[epsilon], second.loc[first.index, epsilon]
 
 
 # --- the page --------------------------------------------------------------------------------------------------------
@@ -205,6 +206,11 @@ def _sentences(rows: pd.DataFrame, defence: str, epsilon: str | None) -> str:
     for (attack, norm), part in attacked.groupby(["attack", "norm"], sort=False):
         at = _chosen(part, epsilon)
         here = part[part["epsilon"] == at]
+        if here["clip"].iloc[0] == "pixel_range":
+            text += (
+                f"\n- Under {attack}, which {UNBOUNDED}, {defence} changed accuracy at epsilon {at} {_change(here)}."
+            )
+            continue
         together = rows[(rows["attack"] == WORST_CASE) & (rows["norm"] == norm) & (rows["epsilon"] == at)]
         text += (
             f"\n- Under {attack}, {defence} changed robust accuracy at epsilon {at} {_change(here)}; under attacks that see "
@@ -265,7 +271,7 @@ def page(
         )
     text += (
         "Attacks that see through masking are the worst case: an image counts as robust only if it survives every attack of "
-        f"the study, every set that was crafted on another model, and the cascade of {', '.join(cascade)}. {MARKS['fail']} marks a number that fails its diagnosis, {MARKS['warning']} one that is "
+        f"the study that epsilon bounds, every set that was crafted on another model, and the cascade of {', '.join(cascade)}. {MARKS['fail']} marks a number that fails its diagnosis, {MARKS['warning']} one that is "
         "warned of (verdicts.md).\n"
     )
     for (model, baseline), rows in table.groupby(["model", "baseline"], sort=False):

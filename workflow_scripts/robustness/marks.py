@@ -5,6 +5,10 @@ from collections.abc import Iterable
 PASS, WARNING, FAIL = "pass", "warning", "fail"
 ORDER = (PASS, WARNING, FAIL)
 MARKS = {PASS: "", WARNING: "*", FAIL: "†"}
+LEGEND = (
+    f"{MARKS[FAIL]}: the number fails its diagnosis and is no evidence of robustness; {MARKS[WARNING]}: the diagnosis warns "
+    "(verdicts.md says why)."
+)
 
 
 def worst(verdicts: Iterable[str]) -> str:

@@ -14,6 +14,7 @@ from robustness.files import whole_file
 # Okabe and Ito's colours, told apart by colour-blind readers; markers repeat what the colour says.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 MARKERS = "osD^vPX"
+SCALES = {"accuracy": 100, "loss": 1}  # from a table's unit to a figure's
 STYLE = {
     "figure.dpi": 150,
     "font.size": 10,
@@ -52,6 +53,25 @@ def look(i: int) -> dict:
         "marker": MARKERS[(i // len(COLOURS) + i) % len(MARKERS)],
         "markersize": 4,
     }
+
+
+def draw_band(axes, line, metric: str, i: int, **style) -> None:
+    """Draw one line of a table of curves (columns x, value, low, high), with its band, as the i-th of its axes."""
+    low, value, high = (SCALES[metric] * line[column] for column in ("low", "value", "high"))
+    axes.plot(line["x"], value, **style, **look(i))
+    axes.fill_between(line["x"], low, high, color=look(i)["color"], alpha=0.15, linewidth=0)
+
+
+def label_metric(axes, metric: str, seeds: int) -> None:
+    """Scale and label of the vertical axis; seeds: how many each point stands for, which says what the band is."""
+    if metric == "accuracy":
+        band = "95 % Wilson interval" if seeds == 1 else f"least to greatest of {seeds} seeds"
+        axes.set_ylim(-2, 102)
+        axes.set_ylabel(f"accuracy, % (band: {band})")
+    else:
+        axes.set_yscale("symlog", linthresh=1)
+        axes.set_ylim(bottom=0)
+        axes.set_ylabel("mean cross-entropy, nats (log scale above 1)")
 
 
 def show_image(axes, image: np.ndarray, low: float, high: float) -> None:

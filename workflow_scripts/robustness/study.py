@@ -9,11 +9,13 @@ from pathlib import Path
 import jsonschema
 import yaml
 
-from robustness.attack_settings import EPSILON_UNITS, STEPPING, AttackSettings, reaches_epsilon, step_of
+from robustness.attack_settings import STEPPING, AttackSettings, check_clip, reaches_epsilon, step_of
 from robustness.download import is_url
+from robustness.epsilon_units import EPSILON_UNITS
 from robustness.errors import UserError
+from robustness.published import Published, read_published
 
-RESERVED = ("worst_case", "worst_case_norm_inf", "worst_case_norm_2", "clean")  # names that no attack may have
+RESERVED = ("worst_case", "worst_case_norm_inf", "worst_case_norm_2", "clean", "iterations")  # names no attack may have
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -158,14 +160,26 @@ def attacks_on(config: dict, model: str, norm: str | None = None) -> list[str]:
     ]
 
 
+def longest_run(sweep: dict) -> dict:
+    """What an entry of iteration_sweeps carries out, as an entry of attacks: the run of its most iterations."""
+    settings = {key: value for key, value in sweep.items() if key != "epsilon"}
+    return settings | {"iterations": sweep["iterations"][-1], "epsilons": [sweep["epsilon"]]}
+
+
+def bounded_attacks_on(config: dict, model: str, norm: str | None = None) -> list[str]:
+    """Those of attacks_on whose images lie within epsilon: what the worst case and transfer are made of."""
+    return [name for name in attacks_on(config, model, norm) if settings_of(config["attacks"][name]).bounded]
+
+
 def norms_of(config: dict, model: str) -> list[str]:
-    """The norms in which a model is attacked: 'inf', '2'."""
-    return list(dict.fromkeys(str(config["attacks"][name].get("norm", "inf")) for name in attacks_on(config, model)))
+    """The norms in which a model has a worst case: 'inf', '2'."""
+    attacks = [config["attacks"][name] for name in bounded_attacks_on(config, model)]
+    return list(dict.fromkeys(str(attack.get("norm", "inf")) for attack in attacks))
 
 
 def worst_case_epsilons(config: dict, model: str, norm: str) -> list[str]:
-    """All epsilons above 0 at which a model is attacked in a norm, rising."""
-    texts = {text for name in attacks_on(config, model, norm) for text in epsilons_of(config, name)}
+    """All epsilons above 0 at which a model is attacked within them in a norm, rising."""
+    texts = {text for name in bounded_attacks_on(config, model, norm) for text in epsilons_of(config, name)}
     return sorted((text for text in texts if float(text) > 0), key=float)
 
 
@@ -187,17 +201,27 @@ def baseline_of(config: dict, model: str) -> str | None:
 
 def defence_of(config: dict, model: str) -> str:
     """The defence that a model stands for in the tables."""
-    entry = config["models"][model]
+    entry, found = config["models"][model], []
+    if "augmentation" in entry:
+        found.append("data_augmentation")
+    if "adversarial" in entry:
+        regularised = entry["adversarial"]["clean_weight"] > 0
+        found.append("adversarial_regularisation" if regularised else "adversarial_training")
     if "teacher" in entry:
-        return "defensive_distillation"
-    if entry.get("temperature", 1) != 1:
-        return "temperature_training"
-    return "none"
+        found.append("defensive_distillation")
+    elif entry.get("temperature", 1) != 1:
+        found.append("temperature_training")
+    return "_and_".join(found) or "none"
 
 
 def warnings_of(config: dict) -> list[str]:
     """What is allowed but hardly meant, a sentence each: steps that can't reach epsilon, figures that are not made."""
-    found = []
+    found, runs = (
+        [],
+        {f"attacks.{name}": (attack, epsilons_of(config, name)) for name, attack in config["attacks"].items()},
+    )
+    for name, sweep in config["iteration_sweeps"].items():
+        runs[f"iteration_sweeps.{name}"] = longest_run(sweep), [epsilon_text(sweep["epsilon"])]
     for name, attack in config["worst_case"]["attacks"].items():
         settings = settings_of(attack)
         if not reaches_epsilon(settings, "1"):
@@ -212,22 +236,28 @@ def warnings_of(config: dict) -> list[str]:
                 found.append(
                     f"findings.epsilon is {wanted}, which is no epsilon of {name}: the page tells its middle one instead."
                 )
-    for name, attack in config["attacks"].items():
+    for where, (attack, texts) in runs.items():
         settings = settings_of(attack)
-        texts = [text for text in epsilons_of(config, name) if float(text) > 0]
-        short = [text for text in texts if not reaches_epsilon(settings, text)]
+        attacked = [text for text in texts if float(text) > 0]
+        short = [text for text in attacked if not reaches_epsilon(settings, text)]
         if short and settings.relative_step is not None:
             share = settings.relative_step * settings.iterations
             found.append(
-                f"attacks.{name}: relative_step x iterations = {settings.relative_step:g} x {settings.iterations} = "
+                f"{where}: relative_step x iterations = {settings.relative_step:g} x {settings.iterations} = "
                 f"{share:g}, so that no image moves by more than {share:g} of any epsilon: raise one of them."
             )
         elif short:
             budget = settings.step * settings.iterations
             found.append(
-                f"attacks.{name}: step x iterations = {settings.step:g} x {settings.iterations} = {budget:g}, which can't "
+                f"{where}: step x iterations = {settings.step:g} x {settings.iterations} = {budget:g}, which can't "
                 f"reach epsilon {', '.join(short)}: beyond {budget:g} the attack's own budget is measured, not the model."
             )
+        if not settings.bounded and settings.step is not None and len(attacked) > 1:
+            found.append(
+                f"{where}: with clip: pixel_range nothing but a relative_step depends on epsilon, so that this step makes "
+                f"one set at epsilon {', '.join(attacked)} alike: set relative_step."
+            )
+    for name in config["attacks"]:
         if "examples_epsilon" in config["plots"] and example_epsilon(config, name) is None:
             found.append(
                 f"plots.examples_epsilon is {config['plots']['examples_epsilon']}, which is no epsilon of {name}: "
@@ -266,6 +296,11 @@ def check_study(config: dict, sources: dict) -> None:
                 f"worst_case.attacks.{name}.step would be one step for all epsilons, which the cascade goes through: set "
                 "relative_step instead."
             )
+        if not settings_of(attack).bounded:
+            raise UserError(
+                f"worst_case.attacks.{name}.clip lets images leave the ball of epsilon, within which the worst case is "
+                "counted: remove it."
+            )
         if name in RESERVED:
             raise UserError(
                 f"worst_case.attacks.{name}: the name {name} means something else in the results: choose another."
@@ -277,15 +312,29 @@ def check_study(config: dict, sources: dict) -> None:
             )
         _check_steps(f"worst_case.attacks.{name}", attack)
         _check_loss(f"worst_case.attacks.{name}", attack, config, config["models"], sources)
-    spelt: dict[float, str] = {}
     for name, attack in config["attacks"].items():
-        _check_attack(config, name, attack, sources)
+        if name in RESERVED:
+            raise UserError(f"attacks.{name}: the name {name} means something else in the results: choose another.")
+        _check_attack(config, f"attacks.{name}", attack, epsilons_of(config, name), sources)
+    for name, sweep in config["iteration_sweeps"].items():
+        _check_sweep(config, name, sweep, sources)
+    spelt: dict[float, str] = {}
+    for name in config["attacks"]:
         for text in epsilons_of(config, name):
             if spelt.setdefault(float(text), text) != text:
                 raise UserError(
                     f"attacks.{name}: epsilon {text} is written {spelt[float(text)]} elsewhere: write it alike, since it "
                     "stands in paths and tables."
                 )
+    for name, comparison in config["plots"]["comparisons"].items():
+        _check_comparison(config, f"plots.comparisons.{name}", comparison)
+    for path in config["published"]:
+        if not Path(path).is_file():
+            raise UserError(
+                f"published names {path}, which is no file: correct its path, from where snakemake is started."
+            )
+        for row in read_published(path):
+            _check_published(config, row)
 
 
 def _check_dataset(where: str, dataset: dict, sources: dict) -> None:
@@ -320,6 +369,10 @@ def _check_model(config: dict, name: str, model: dict) -> None:
         raise UserError(f"{where}.dataset is '{model['dataset']}'; this study has {', '.join(config['datasets'])}.")
     if ("teacher" in model) != ("distillation" in model):
         raise UserError(f"{where} has only one of 'teacher' and 'distillation': a distilled student needs both.")
+    _check_augmentation(f"{where}.augmentation", model.get("augmentation", {}))
+    _check_adversarial(config, where, model)
+    if "initial" in model:
+        _check_initial(config, name, model)
     optimizer = model["training"]["optimizer"]
     foreign = {"adam": ("momentum", "nesterov"), "sgd": ("beta_1", "beta_2", "epsilon", "amsgrad")}[optimizer["name"]]
     if idle := [key for key in foreign if key in optimizer]:
@@ -332,6 +385,7 @@ def _check_model(config: dict, name: str, model: dict) -> None:
             raise UserError(f"{where}.baseline is '{model['baseline']}': name another model of the same dataset.")
     if "claim" in model and baseline_of(config, name) is None:
         raise UserError(f"{where}.claim has no model to be held against: name one as its baseline.")
+    _check_order(config, name)
     if "teacher" not in model:
         return
     if model["teacher"] not in config["models"]:
@@ -346,13 +400,67 @@ def _check_model(config: dict, name: str, model: dict) -> None:
         )
     if "temperature" in model:
         raise UserError(f"{where}.temperature is not for a student: set distillation.temperature.")
-    seen = [name]
-    while "teacher" in config["models"].get(seen[-1], {}):
-        seen.append(config["models"][seen[-1]]["teacher"])
-        if seen[-1] in seen[:-1]:
+
+
+def _check_augmentation(where: str, augmentation: dict) -> None:
+    if augmentation.get("blur", {}).get("size", 1) % 2 == 0:
+        raise UserError(f"{where}.blur.size is {augmentation['blur']['size']}: take an odd number of pixels.")
+
+
+def _check_adversarial(config: dict, where: str, model: dict) -> None:
+    training, unit = model["training"], config["epsilon_unit"]
+    measures = {"checkpoint": training["checkpoint"]}
+    if "early_stopping" in training:
+        measures["early_stopping.monitor"] = training["early_stopping"]["monitor"]
+    if "adversarial" not in model:
+        for key, measure in measures.items():
+            if "adversarial" in measure:
+                raise UserError(
+                    f"{where}.training.{key} is {measure}, which only a model with 'adversarial' has: choose another."
+                )
+        return
+    for key in ("teacher", "temperature"):
+        if key in model:
+            raise UserError(f"{where} has both 'adversarial' and '{key}': a model is trained in one of these ways.")
+    adversarial = model["adversarial"]
+    if "step" in adversarial and "relative_step" in adversarial:
+        raise UserError(f"{where}.adversarial has both 'step' and 'relative_step': remove one.")
+    if adversarial["norm"] == "inf" and adversarial["epsilon"] > EPSILON_UNITS[unit]:
+        raise UserError(
+            f"{where}.adversarial.epsilon {adversarial['epsilon']:g} is above the pixel range {unit}: lower it or change "
+            "epsilon_unit."
+        )
+    if adversarial["clip_low"] >= EPSILON_UNITS[unit]:
+        raise UserError(
+            f"{where}.adversarial.clip_low {adversarial['clip_low']:g} leaves no pixel of the range {unit}: lower it."
+        )
+
+
+def _check_initial(config: dict, name: str, model: dict) -> None:
+    where, initial = f"models.{name}", model["initial"]
+    other = config["models"].get(initial)
+    if other is None:
+        raise UserError(f"{where}.initial is '{initial}', which is no model of this study: define it in models.")
+    for key in ("dataset", "architecture"):
+        if other[key] != model[key]:
             raise UserError(
-                f"{where}: the teachers go in a circle ({' <- '.join(seen)}): let one train without a teacher."
+                f"{where}.initial is '{initial}', of the {key} {other[key]}, but this model has {model[key]}: use one {key}."
             )
+
+
+def _check_order(config: dict, name: str) -> None:
+    """No model may wait for itself, through its teacher, the model it starts from, theirs and so on."""
+    ways = [[name]]
+    while ways:
+        way = ways.pop()
+        entry = config["models"].get(way[-1], {})
+        for before in filter(None, (entry.get("teacher"), entry.get("initial"))):
+            if before in way:
+                raise UserError(
+                    f"models.{name}: 'teacher' and 'initial' go in a circle ({' <- '.join([*way, before])}): let one train "
+                    "without."
+                )
+            ways.append([*way, before])
 
 
 def _check_steps(where: str, attack: dict) -> None:
@@ -377,12 +485,21 @@ def _check_loss(where: str, attack: dict, config: dict, models: Iterable[str], s
             raise UserError(f"{where}.loss is dlr, which needs three classes, but {dataset} has two: set loss: margin.")
 
 
-def _check_attack(config: dict, name: str, attack: dict, sources: dict) -> None:
-    where, unit = f"attacks.{name}", config["epsilon_unit"]
-    if name in RESERVED:
+def _check_sweep(config: dict, name: str, sweep: dict, sources: dict) -> None:
+    where, text = f"iteration_sweeps.{name}", epsilon_text(sweep["epsilon"])
+    if name in (*RESERVED, *config["attacks"], *config["worst_case"]["attacks"]):
         raise UserError(f"{where}: the name {name} means something else in the results: choose another.")
+    if sweep["iterations"] != sorted(sweep["iterations"]):
+        raise UserError(f"{where}.iterations are {', '.join(map(str, sweep['iterations']))}: put them in rising order.")
+    _check_attack(config, where, longest_run(sweep), [text], sources)
+    if float(text) == 0:
+        raise UserError(f"{where}.epsilon is {text}, at which nothing is attacked: raise it.")
+
+
+def _check_attack(config: dict, where: str, attack: dict, texts: list[str], sources: dict) -> None:
+    unit, settings = config["epsilon_unit"], settings_of(attack)
     _check_steps(where, attack)
-    settings, texts = settings_of(attack), epsilons_of(config, name)
+    check_clip(f"{where}.clip", settings)
     _check_loss(where, attack, config, attack.get("models", config["models"]), sources)
     for model in attack.get("models", []):
         if model not in config["models"]:
@@ -397,7 +514,7 @@ def _check_attack(config: dict, name: str, attack: dict, sources: dict) -> None:
             )
         if values.count(value) > 1:
             raise UserError(f"{where}: epsilon {text} stands there twice: remove one.")
-        if value > 0 and step_of(settings, text) > value:
+        if settings.bounded and step_of(settings, text) > value > 0:
             raise UserError(
                 f"{where}.step is {settings.step}, larger than epsilon {text}, which cleverhans refuses: lower it or "
                 "set relative_step."
@@ -409,6 +526,43 @@ def _check_attack(config: dict, name: str, attack: dict, sources: dict) -> None:
                 raise UserError(
                     f"{where}.target is class {settings.target}, but there are {source['n_classes']}: lower it."
                 )
+
+
+def _check_comparison(config: dict, where: str, comparison: dict) -> None:
+    for key in ("models", "attacks"):
+        if unknown := [name for name in comparison[key] if name not in config[key]]:
+            raise UserError(f"{where}.{key} names '{unknown[0]}'; this study has {', '.join(config[key])}.")
+    for attack in comparison["attacks"]:
+        attacked = config["attacks"][attack].get("models", config["models"])
+        if spared := [model for model in comparison["models"] if model not in attacked]:
+            raise UserError(f"{where}: {attack} is not run on {spared[0]}: leave one of them out, or run it.")
+    for key, kind, own in (("models", "dataset", None), ("attacks", "norm", "inf")):
+        kinds = {str(config[key][name].get(kind, own)) for name in comparison[key]}
+        if len(kinds) > 1:
+            raise UserError(f"{where}.{key} are of the {kind}s {' and '.join(sorted(kinds))}: make a figure for each.")
+
+
+def _check_published(config: dict, row: Published) -> None:
+    if row.model not in config["models"]:
+        raise UserError(f"{row.place}: model is '{row.model}'; this study has {', '.join(config['models'])}.")
+    if not row.attack:
+        return
+    swept = row.quantity == "iterations_accuracy"
+    entries = config["iteration_sweeps"] if swept else config["attacks"]
+    if row.attack not in entries:
+        kind = "iteration_sweeps" if swept else "attacks"
+        raise UserError(
+            f"{row.place}: attack is '{row.attack}'; the {kind} of this study are {', '.join(entries) or 'none'}."
+        )
+    entry = entries[row.attack]
+    if row.model not in entry.get("models", config["models"]):
+        raise UserError(f"{row.place}: {row.attack} is not run on {row.model}: leave the row out, or run it.")
+    epsilons = [epsilon_text(entry["epsilon"])] if swept else epsilons_of(config, row.attack)
+    if float(row.epsilon) not in map(float, epsilons):
+        raise UserError(f"{row.place}: epsilon is {row.epsilon}; {row.attack} has {', '.join(epsilons)}.")
+    if swept and int(row.iterations) not in entry["iterations"]:
+        counts = ", ".join(map(str, entry["iterations"]))
+        raise UserError(f"{row.place}: iterations is {row.iterations}; {row.attack} has {counts}.")
 
 
 def check_sources(sources: dict) -> None:

@@ -3,15 +3,15 @@
 import pandas as pd
 
 from robustness.evaluation import summarise
-from robustness.marks import MARKS, worst
-from robustness.study_records import WORST_CASE, StudyRecords
+from robustness.marks import LEGEND, MARKS, worst
+from robustness.study_records import UNBOUNDED, WORST_CASE, StudyRecords
 from robustness.verdicts import raised, verdict_of
 
 ROBUST_COLUMNS = [
     *("dataset", "architecture", "defence", "model", "seed", "attack", "epsilon", "epsilon_unit"),
     *("n", "correct", "accuracy", "ci_low", "ci_high", "loss"),
     # What the attack was, how far it really moved the images, and whether its diagnosis lets the accuracy stand.
-    *("method", "norm", "target", "target_hits", "moved", "max_linf", "max_l2", "verdict"),
+    *("method", "norm", "clip", "target", "target_hits", "moved", "max_linf", "max_l2", "verdict"),
 ]
 MODEL_COLUMNS = ["dataset", "architecture", "defence", "model", "seed"]
 CLEAN_COLUMNS = [*MODEL_COLUMNS, "part", "n", "correct", "accuracy", "ci_low", "ci_high", "loss"]
@@ -30,6 +30,7 @@ CURVE_COLUMNS = [
     "epsilon",
     "epsilon_unit",
     "norm",
+    "clip",
     "metric",
     "value",
     "low",
@@ -37,10 +38,6 @@ CURVE_COLUMNS = [
     "seeds",
     "verdict",
 ]
-LEGEND = (
-    f"{MARKS['fail']}: the number fails its diagnosis and is no evidence of robustness; {MARKS['warning']}: the diagnosis warns "
-    "(verdicts.md says why)."
-)
 PARTS = {"validation": "validation", "test": "test", "evaluation": "attacked subset of test"}
 
 
@@ -56,7 +53,7 @@ def robust_accuracy(study: StudyRecords, verdicts: pd.DataFrame) -> pd.DataFrame
                 for epsilon in epsilons:
                     summary = study.summary(model, seed, name, epsilon)
                     attack = summary.pop("attack")
-                    row = {key: attack[key] for key in ("epsilon", "epsilon_unit", "method", "norm", "target")}
+                    row = {key: attack[key] for key in ("epsilon", "epsilon_unit", "method", "norm", "clip", "target")}
                     row["verdict"] = verdict_of(verdicts, model, seed, name, attack["norm"], epsilon)
                     rows.append(summary | row | {"attack": name})
     return pd.DataFrame(rows, columns=ROBUST_COLUMNS).astype({"target_hits": "Int64"})
@@ -85,10 +82,11 @@ def transfer(study: StudyRecords, robust: pd.DataFrame) -> pd.DataFrame:
     """One row a (seed, attack, epsilon, source, target): accuracy of the target on sets that were crafted on the source.
 
     Where both are one it is the white-box attack. verdict: of that attack on the source; a set that was crafted where
-    there is no gradient is as weak on any other model. Targeted attacks, which want one class, are left out.
+    there is no gradient is as weak on any other model. Left out are targeted attacks, which want one class, and those
+    that epsilon does not bound.
     """
     columns = ["dataset", "seed", "attack", "epsilon", "n", "correct", "accuracy", "ci_low", "ci_high", "verdict"]
-    own = robust[(robust["target"] == "") & (robust["epsilon"].astype(float) > 0)]
+    own = robust[(robust["target"] == "") & (robust["clip"] == "ball") & (robust["epsilon"].astype(float) > 0)]
     rows: list[dict] = []
     on_source = own.set_index(["model", "seed", "attack", "epsilon"])[["dataset", "verdict"]]
     for target in study.transfers:
@@ -165,6 +163,8 @@ def _robust_blocks(robust: pd.DataFrame, worst_cases: pd.DataFrame, clean: pd.Da
             f"epsilon on the pixel range {rows['epsilon_unit'].iloc[0]}; "
             f"clean accuracy on the same images {percent(_evaluated(clean, model, seed))}."
         )
+        for attack in dict.fromkeys(rows.loc[rows["clip"] == "pixel_range", "attack"]):
+            note += f" {attack} {UNBOUNDED}."
         judged = [(row["attack"], row["norm"]) for _, row in rows.drop_duplicates("attack").iterrows()]
         judged += [(WORST_CASE, norm) for norm in dict.fromkeys(together["norm"])]
         for attack, norm in judged:
@@ -183,7 +183,7 @@ def curves(robust: pd.DataFrame, worst_cases: pd.DataFrame, clean: pd.DataFrame)
     least and greatest. verdict: the worst of the line.
     """
     rows = []
-    every = pd.concat([robust, worst_cases.assign(attack=WORST_CASE)])
+    every = pd.concat([robust, worst_cases.assign(attack=WORST_CASE, clip="ball")])
     for (dataset, model, attack, norm), group in every.groupby(["dataset", "model", "attack", "norm"], sort=False):
         starts = pd.DataFrame([_evaluated(clean, model, seed) for seed in dict.fromkeys(group["seed"])])
         line = {
@@ -192,6 +192,7 @@ def curves(robust: pd.DataFrame, worst_cases: pd.DataFrame, clean: pd.DataFrame)
             "attack": attack,
             "epsilon_unit": group["epsilon_unit"].iloc[0],
             "norm": norm,
+            "clip": group["clip"].iloc[0],
             "verdict": worst(group["verdict"]),
         }
         attacked = group[group["epsilon"].astype(float) > 0]
@@ -238,8 +239,8 @@ def _clean_table(clean: pd.DataFrame) -> pd.DataFrame:
 
 
 WORST_NOTE = (
-    "Share of images, in per cent with 95 % Wilson intervals, that survive every attack of the study, every set that was "
-    "crafted on another of its models and the cascade of worst_case, at this epsilon and all smaller ones."
+    "Share of images, in per cent with 95 % Wilson intervals, that survive every attack of the study that epsilon bounds, "
+    "every set that was crafted on another of its models and the cascade of worst_case, at this epsilon and all smaller ones."
 )
 TRANSFER_NOTE = (
     "Accuracy in per cent, with 95 % Wilson intervals, of the model of the column on sets that were crafted on the model of "

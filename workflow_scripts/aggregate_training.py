@@ -1,0 +1,40 @@
+"""Gather how long each model's training took, and what it reached, into a table."""
+
+import click
+
+from robustness.cli import out_file, program
+
+
+@program
+@click.option(
+    "--models-folder",
+    required=True,
+    type=click.Path(exists=True, file_okay=False),
+    help="Holds the trainings, as MODEL/seedSEED/metadata.json and history.csv.",
+)
+@click.option("--model", "models", multiple=True, required=True, help="A model; once for each.")
+@click.option("--seed", "seeds", multiple=True, required=True, type=int, help="A seed; once for each.")
+@click.option(
+    "--baseline",
+    "baselines",
+    multiple=True,
+    nargs=2,
+    metavar="MODEL BASELINE",
+    help="A defended model and the one whose time an epoch its own is told as a multiple of.",
+)
+@out_file("--table", "One row a model and seed (.csv).")
+@out_file("--text", "The same as text (.md).")
+def main(models_folder, models, seeds, baselines, table, text):
+    """Gather the trainings into a table: times, size, and loss and accuracy of the weights that were kept."""
+    from robustness.files import whole_file
+    from robustness.records import write_records
+    from robustness.training_table import training_markdown, training_table
+
+    found = training_table(models_folder, models, seeds, dict(baselines))
+    write_records(found, table)
+    with whole_file(text) as temporary:
+        temporary.write_text(training_markdown(found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""Hold published numbers against those of the study."""
+
+from robustness.cli import in_file, out_file, program
+
+
+@program
+@in_file(
+    "--published", "Published numbers (.csv, see resources/published/README.md); once for each file.", multiple=True
+)
+@in_file("--robust", "robust_accuracy.csv of aggregate_tables.")
+@in_file("--clean", "clean_accuracy.csv of aggregate_tables.")
+@in_file("--training", "training.csv of aggregate_training.")
+@in_file("--iterations", "iterations.csv of aggregate_iterations, where the study has sweeps.", required=False)
+@out_file("--table", "One row a published number: published, measured, their intervals, the difference (.csv).")
+@out_file("--text", "The same as text, with the differences that are larger than the intervals (.md).")
+def main(published, robust, clean, training, iterations, table, text):
+    """Set each published number beside the study's own, with both intervals and the difference."""
+    from robustness.files import whole_file
+    from robustness.published import read_published
+    from robustness.published_table import compare, measured, published_markdown
+    from robustness.records import read_records, write_records
+
+    rows = [row for path in published for row in read_published(path)]
+    tables = [read_records(path) for path in (robust, clean, training)]
+    found = measured(*tables, read_records(iterations) if iterations else None)
+    compared = compare(rows, found)
+    write_records(compared, table)
+    with whole_file(text) as temporary:
+        temporary.write_text(published_markdown(compared), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""The table of trainings: how long each took, and how well the weights that were kept do."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from robustness.errors import UserError
+from robustness.files import read_json
+from robustness.records import read_records
+
+COLUMNS = [
+    *("dataset", "architecture", "defence", "model", "seed", "parameters", "epochs", "kept_epoch"),
+    *("seconds_per_epoch", "seconds", "times_baseline", "baseline"),
+    *("training_loss", "training_accuracy", "validation_loss", "validation_accuracy", "device", "threads"),
+]
+NOTE = (
+    "Losses and accuracies (in per cent) are those of the epoch whose weights are kept, out of as many as were trained. The "
+    "loss is the one that is minimised, with all its parts, so that it says little across defences. The training part's are "
+    "means over the epoch's steps, while the weights change and dropout is on: they may be worse than validation without any "
+    "underfitting. Seconds per epoch are the median. Times are measured, and so differ from run to run; compare those of one "
+    "machine with as many jobs at a time."
+)
+
+
+def training_table(folder: str | Path, models: list[str], seeds: list[int], baselines: dict[str, str]) -> pd.DataFrame:
+    """One row a (model, seed); accuracies in [0, 1], times in seconds.
+
+    folder: holds MODEL/seedSEED/metadata.json and history.csv. baselines: {model: the one of the same seed whose seconds
+    per epoch its own are a multiple of}. Raises UserError where a baseline is missing, or metadata and history do not fit.
+    """
+    if missing := set(baselines.values()) - set(models):
+        raise UserError(f"the baseline {min(missing)} is not among the models: name it with --model, too.")
+    rows = [_row(Path(folder) / model / f"seed{seed}") for model in models for seed in seeds]
+    table = pd.DataFrame(rows).assign(baseline=lambda rows: rows["model"].map(baselines).fillna(""))
+    seconds = table.set_index(["model", "seed"])["seconds_per_epoch"]
+    table["times_baseline"] = [
+        row.seconds_per_epoch / seconds[row.baseline, row.seed] if row.baseline else float("nan")
+        for row in table.itertuples()
+    ]
+    return table[COLUMNS]
+
+
+def _row(folder: Path) -> dict:
+    metadata, history = read_json(folder / "metadata.json"), read_records(folder / "history.csv")
+    kept = history[history["epoch"] == metadata.get("kept_epoch")]
+    if len(kept) != 1:
+        raise UserError(f"{folder} does not tell the epoch whose weights were kept: train this model again.")
+    told = {key: metadata[key] for key in COLUMNS if key in metadata}
+    columns = {"loss": "training_loss", "accuracy": "training_accuracy"}
+    columns |= {"val_loss": "validation_loss", "val_accuracy": "validation_accuracy"}
+    told |= {name: float(kept[column].iloc[0]) for column, name in columns.items()}
+    return told | {"seconds": float(history["seconds"].sum())}
+
+
+def training_markdown(table: pd.DataFrame) -> str:
+    """Markdown, one row a model and seed."""
+    shown = table.assign(
+        epochs=[f"{row.kept_epoch} of {row.epochs}" for row in table.itertuples()],
+        times_baseline=[
+            f"{row.times_baseline:.2f} x {row.baseline}" if row.baseline else "" for row in table.itertuples()
+        ],
+    ).drop(columns=["kept_epoch", "baseline"])
+    for columns, scale, digits in ((("loss",), 1, 4), (("accuracy",), 100, 2)):
+        for column in [column for column in shown if column.endswith(columns)]:
+            shown[column] = [f"{scale * value:.{digits}f}" for value in shown[column]]
+    for column, digits in (("seconds_per_epoch", 2), ("seconds", 1)):
+        shown[column] = [f"{value:.{digits}f}" for value in shown[column]]
+    shown = shown.rename(columns={"epochs": "kept epoch"}).rename(columns=lambda column: column.replace("_", " "))
+    return f"# Training\n\n{NOTE}\n\n{shown.to_markdown(index=False, disable_numparse=True)}\n"
