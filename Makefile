@@ -33,7 +33,8 @@ REPORT := results/fashion_mnist
 REPORT_FIGURES := confusion/original/seed1 iterations/fashion_mnist/bim_iterations published \
     comparisons/figure_12 comparisons/figure_13 comparisons/figure_15 comparisons/figure_16 comparisons/figure_17 \
     comparisons/adversarial_training accuracy/fashion_mnist/worst_case_norm_inf training/early_stopping/seed1 \
-    training/original/seed1 examples/original/seed1/fgsm/eps0.05 examples/original/seed1/bim_ball/eps0.05
+    training/original/seed1 comparisons/section_4_2_2 examples/original/seed1/fgsm/eps0.05 \
+    examples/original/seed1/bim_ball/eps0.05 examples/original/seed1/bim_range/eps0.05
 
 docs-fashion-mnist: $(VENV)/run.stamp
 	snakemake --cores all --configfile studies/fashion_mnist.yaml

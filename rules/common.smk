@@ -315,12 +315,14 @@ def comparison_options(wildcards):
 
 
 def training_runs_options():
-    """Models with their baselines, and seeds, as options of aggregate_training."""
+    """Models with their baselines and those they start from, and seeds, as options of aggregate_training."""
     words = [word for model in MODELS for word in ("--model", model)]
     words += [word for seed in SEEDS for word in ("--seed", str(seed))]
     for model in MODELS:
         if baseline := study.baseline_of(config, model):
             words += ["--baseline", model, baseline]
+        if initial := config["models"][model].get("initial"):
+            words += ["--initial", model, initial]
     return shlex.join(words)
 
 
@@ -328,7 +330,8 @@ def findings_options():
     """Each defended model with its baseline and its claim, and what is compared."""
     words = []
     for model in MODELS:
-        if baseline := study.baseline_of(config, model):
+        baseline = study.baseline_of(config, model)
+        if baseline and study.attacks_on(config, model):  # without an attack there is no robustness to compare
             claim = config["models"][model].get("claim", {"text": "", "source": ""})
             words += ["--defence", model, baseline, claim["text"], claim["source"]]
     findings = dict(config["findings"])

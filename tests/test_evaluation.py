@@ -121,7 +121,8 @@ RANGE = AttackSettings("bim", relative_step=0.5, iterations=6, clip="pixel_range
     [
         (RANGE, 0.3, None),
         (RANGE, 0.301, "more than all of its steps together"),
-        (dataclasses.replace(RANGE, iterations=1), 0.1, None),  # epsilon itself is never too much
+        (dataclasses.replace(RANGE, iterations=1), 0.05, None),
+        (dataclasses.replace(RANGE, iterations=1), 0.0501, "more than all of its steps together"),
         (dataclasses.replace(RANGE, clip="ball"), 0.3, "more than epsilon"),
     ],
 )

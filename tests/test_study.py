@@ -195,6 +195,8 @@ COMPARISON = {"title": "t", "models": ["undefended", "teacher"], "attacks": ["fg
         ({"datasets/d": OTHER, "models/m": MODEL | {"dataset": "d", "initial": "teacher"}}, ["models.m.initial", "use one dataset"]),
         ({"models/undefended/augmentation": {}}, ["models.undefended.augmentation", "of a length of at least 1"]),
         ({"models/undefended/augmentation": {"zoom": 2}}, ["augmentation", "unknown key zoom", "blur, height_shift"]),
+        ({"models/undefended/augmentation": {"rotation": 0}}, ["augmentation.rotation", "0", "more than 0"]),
+        ({"models/undefended/augmentation": {"vertical_flip": False}}, ["augmentation.vertical_flip", "False", "True"]),
         ({"models/undefended/augmentation": {"rotation": 270}}, ["augmentation.rotation", "270", "at most 180"]),
         ({"models/undefended/augmentation": {"blur": {"size": 4}}}, ["augmentation.blur.size is 4", "odd number"]),
         ({"models/undefended/augmentation": {"noise": {"kind": "salt"}}}, ["augmentation.noise", "lacks the key amount"]),

@@ -36,7 +36,7 @@ def trainings(tmp_path):
 
 
 def test_a_row_has_the_numbers_of_the_epoch_that_was_kept(trainings):
-    table = training_table(trainings, ["plain", "guarded"], [1, 2], {"guarded": "plain"})
+    table = training_table(trainings, ["plain", "guarded"], [1, 2], {"guarded": "plain"}, {"guarded": "plain"})
     assert list(table.columns) == COLUMNS
     assert table[["model", "seed"]].values.tolist() == [["plain", 1], ["plain", 2], ["guarded", 1], ["guarded", 2]]
     first = table.iloc[0]
@@ -45,18 +45,18 @@ def test_a_row_has_the_numbers_of_the_epoch_that_was_kept(trainings):
     assert first[["epochs", "kept_epoch", "parameters", "threads", "device"]].tolist() == [3, 2, 1234, 2, "cpu"]
     assert first[["seconds_per_epoch", "seconds"]].tolist() == [10.0, 50.5]
     assert table["times_baseline"].tolist()[2:] == [2.5, 1.25] and table["times_baseline"][:2].isna().all()
-    assert table["baseline"].tolist() == ["", "", "plain", "plain"]
+    assert table["baseline"].tolist() == table["initial"].tolist() == ["", "", "plain", "plain"]
 
 
 def test_the_file_says_the_same_again(trainings, tmp_path):
-    table = training_table(trainings, ["plain", "guarded"], [1], {"guarded": "plain"})
+    table = training_table(trainings, ["plain", "guarded"], [1], {"guarded": "plain"}, {"guarded": "plain"})
     write_records(table, tmp_path / "training.csv")
     again = read_records(tmp_path / "training.csv")
     assert again["times_baseline"].tolist() == ["", "2.5"] and again["validation_loss"].tolist() == [0.5, 8]
 
 
 def test_the_text_has_a_line_a_training(trainings):
-    text = training_markdown(training_table(trainings, ["plain", "guarded"], [1], {"guarded": "plain"}))
+    text = training_markdown(training_table(trainings, ["plain", "guarded"], [1], {"guarded": "plain"}, {"guarded": "plain"}))
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
     plain, guarded = (dict(zip(cells[0], line)) for line in cells[2:])
     assert plain["kept epoch"] == "2 of 3" and plain["seconds per epoch"] == "10.00" and plain["seconds"] == "50.5"
@@ -69,9 +69,9 @@ def test_the_text_has_a_line_a_training(trainings):
 def test_a_training_that_does_not_tell_its_epoch_is_refused(tmp_path, kept):
     write_training(tmp_path, "plain", 1, 10.0, kept, ["1,0.5,9,2.0,0.6,1.5,0.1,30.0"])
     with pytest.raises(UserError, match="seed1 does not tell the epoch whose weights were kept: train"):
-        training_table(tmp_path, ["plain"], [1], {})
+        training_table(tmp_path, ["plain"], [1], {}, {})
 
 
 def test_a_baseline_that_is_not_there_is_refused(trainings):
     with pytest.raises(UserError, match="the baseline plain is not among the models"):
-        training_table(trainings, ["guarded"], [1], {"guarded": "plain"})
+        training_table(trainings, ["guarded"], [1], {"guarded": "plain"}, {"guarded": "plain"})

@@ -22,15 +22,23 @@ from robustness.cli import out_file, program
     metavar="MODEL BASELINE",
     help="A defended model and the one whose time an epoch its own is told as a multiple of.",
 )
+@click.option(
+    "--initial",
+    "initials",
+    multiple=True,
+    nargs=2,
+    metavar="MODEL INITIAL",
+    help="A model and the one whose trained weights it starts from.",
+)
 @out_file("--table", "One row a model and seed (.csv).")
 @out_file("--text", "The same as text (.md).")
-def main(models_folder, models, seeds, baselines, table, text):
+def main(models_folder, models, seeds, baselines, initials, table, text):
     """Gather the trainings into a table: times, size, and loss and accuracy of the weights that were kept."""
     from robustness.files import whole_file
     from robustness.records import write_records
     from robustness.training_table import training_markdown, training_table
 
-    found = training_table(models_folder, models, seeds, dict(baselines))
+    found = training_table(models_folder, models, seeds, dict(baselines), dict(initials))
     write_records(found, table)
     with whole_file(text) as temporary:
         temporary.write_text(training_markdown(found), encoding="utf-8")

@@ -11,13 +11,13 @@ def main(published, png, svg):
     import pandas as pd
 
     from robustness.epsilon_curves import explain_marks
-    from robustness.marks import MARKS
     from robustness.plotting import COLOURS, figure
     from robustness.published import described
+    from robustness.published_table import marks_of
     from robustness.records import read_records
 
     rows = read_records(published).query("unit == '%'").reset_index(drop=True)
-    marks = [MARKS.get(verdict, "") for verdict in rows["verdict"]]
+    marks = [marks_of(row.verdict, row.clip) for row in rows.itertuples()]
     names = [
         f"{row.model}\n{described(row.quantity, row.attack, row.epsilon, row.iterations)}" for row in rows.itertuples()
     ]

@@ -1,8 +1,9 @@
 """Training on adversarial neighbours of the training images.
 
 One loss for two defences: adversarial regularisation, the clean loss plus a weighted loss at the neighbour (Goodfellow et
-al. 2015, arXiv 1412.6572, section 6; as neural-structured-learning computes it, which the Fashion-MNIST report used), and
-PGD adversarial training, the loss at the neighbour alone (Madry et al. 2018, arXiv 1706.06083, equation 2.1).
+al. 2015, arXiv 1412.6572, section 6; the loss of neural-structured-learning, which the Fashion-MNIST report used, but for
+its gradient: that comes from the pass of the clean loss there, from a pass of its own with its own dropout here), and PGD
+adversarial training, the loss at the neighbour alone (Madry et al. 2018, arXiv 1706.06083, equation 2.1).
 """
 
 import math
@@ -33,7 +34,7 @@ class AdversarialTraining:
     iterations: int = 1
     random_start: bool = False
     clean_weight: float = 1.0
-    weight: float = 0.5
+    weight: float = 1.0
     mode: str = "inference"
 
 
@@ -58,7 +59,7 @@ def steepest(gradient, norm: str):
 
 def _lengths(x):
     """Euclidean length of each image, (n, 1, 1, 1); of the largest pixel's share first, so that no square vanishes."""
-    largest = ops.maximum(ops.max(ops.abs(x), axis=(1, 2, 3), keepdims=True), 1e-38)
+    largest = ops.maximum(ops.max(ops.abs(x), axis=(1, 2, 3), keepdims=True), 1e-30)
     return largest * ops.sqrt(ops.sum((x / largest) ** 2, axis=(1, 2, 3), keepdims=True))
 
 

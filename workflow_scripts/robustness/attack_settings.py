@@ -95,7 +95,7 @@ def step_of(settings: AttackSettings, epsilon_text: str) -> float:
 def reach_of(settings: AttackSettings, epsilon_text: str) -> float:
     """The furthest that an attack may move an image, in epsilon's unit and the attack's norm."""
     epsilon = float(epsilon_text)
-    return epsilon if settings.bounded else max(epsilon, step_of(settings, epsilon_text) * settings.iterations)
+    return epsilon if settings.bounded else step_of(settings, epsilon_text) * settings.iterations
 
 
 def check_clip(where: str, settings: AttackSettings) -> None:

@@ -207,9 +207,7 @@ def _sentences(rows: pd.DataFrame, defence: str, epsilon: str | None) -> str:
         at = _chosen(part, epsilon)
         here = part[part["epsilon"] == at]
         if here["clip"].iloc[0] == "pixel_range":
-            text += (
-                f"\n- Under {attack}, which {UNBOUNDED}, {defence} changed accuracy at epsilon {at} {_change(here)}."
-            )
+            text += f"\n- Under {attack}, {defence} changed accuracy at epsilon {at} {_change(here)}. This attack {UNBOUNDED}."
             continue
         together = rows[(rows["attack"] == WORST_CASE) & (rows["norm"] == norm) & (rows["epsilon"] == at)]
         text += (

@@ -24,8 +24,8 @@ UNITS = {  # of every quantity that a number may be of
 class Published:
     """One published number.
 
-    place: file and line, for errors. publication: the file's name. source: where in it the number stands. model, attack, epsilon, iterations: of the study it
-    is held against; the last three empty where the quantity has none. value: as it was published, accuracies in per cent.
+    place: file and line, for errors. publication: the file's name. source: where in it the number stands. model, attack,
+    epsilon, iterations: of the study it is held against; the last three empty where the quantity has none. value: as it was published, accuracies in per cent.
     n: images that it was measured on, None if that was not told.
     """
 
@@ -49,13 +49,16 @@ class Published:
 def read_published(path: str | Path) -> list[Published]:
     """Read a file of published numbers, as resources/published/README.md describes it; raises UserError for a wrong row."""
     path = Path(path)
-    with open(path, newline="", encoding="utf-8") as handle:
-        rows = csv.DictReader(handle)
-        if rows.fieldnames != COLUMNS:
-            raise UserError(
-                f"{path} has other columns than {', '.join(COLUMNS)}: write just these into its first line."
-            )
-        return [_checked(f"{path}, line {rows.line_num}", path.stem, row) for row in rows]
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as handle:  # spreadsheets begin their UTF-8 with a mark
+            rows = csv.DictReader(handle)
+            if rows.fieldnames != COLUMNS:
+                raise UserError(
+                    f"{path} has other columns than {', '.join(COLUMNS)}: write just these into its first line."
+                )
+            return [_checked(f"{path}, line {rows.line_num}", path.stem, row) for row in rows]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} can't be read as CSV in UTF-8 ({error}): save it as such.") from error
 
 
 def _checked(place: str, publication: str, row: dict) -> Published:

@@ -12,19 +12,28 @@ from robustness.published import Published, described
 COLUMNS = [
     *("publication", "source", "dataset", "model", "quantity", "attack", "epsilon", "iterations", "unit"),
     *("published", "published_n", "published_low", "published_high"),
-    *("measured", "measured_n", "measured_low", "measured_high", "seeds", "verdict"),
+    *("measured", "measured_n", "measured_low", "measured_high", "seeds", "verdict", "clip"),
     *("difference", "inside", "apart"),
 ]
 KEYS = ["model", "quantity", "attack", "epsilon", "iterations"]
-USED = ["dataset", *KEYS, "seed", "value", "low", "high", "n", "verdict"]  # of what was measured
-EMPTY = {"attack": "", "epsilon": math.nan, "iterations": math.nan, "low": math.nan, "high": math.nan, "verdict": ""}
+USED = ["dataset", *KEYS, "seed", "value", "low", "high", "n", "verdict", "clip"]  # of what was measured
+EMPTY = {
+    "attack": "",
+    "epsilon": math.nan,
+    "iterations": math.nan,
+    "low": math.nan,
+    "high": math.nan,
+    "verdict": "",
+    "clip": "",
+}
 CLEAN_PARTS = {"clean_accuracy": "test", "validation_accuracy": "validation", "evaluation_accuracy": "evaluation"}
 NOTE = (
     "What was published stands beside what this study measured; nothing is adjusted. Accuracies are in per cent, losses in "
     "nats, times in seconds; the difference is measured minus published. Behind a published accuracy stands the 95 % Wilson "
     "interval that its number of images implies, where that number is told. Behind a measured one stands its own, or, with "
     "several seeds, behind the mean the least and the greatest. Of one seed, losses, times and accuracies while training have "
-    "no interval."
+    "no interval. A number that was published as about so much is taken as it stands. Times are those of different machines. "
+    "Iteration sweeps are not diagnosed; ‡ marks an attack that epsilon does not bound."
 )
 TOLERANCE = 1e-9  # of 100 x share against a number in per cent
 
@@ -92,6 +101,7 @@ def compare(published: list[Published], found: pd.DataFrame) -> pd.DataFrame:
         }
         told |= {"measured_low": low, "measured_high": high, "seeds": len(seeds), "inside": "", "apart": ""}
         told["verdict"] = worst(seeds["verdict"]) if all(seeds["verdict"]) else ""
+        told["clip"] = seeds["clip"].iloc[0]
         told["difference"] = told["measured"] - number
         if not math.isnan(low):
             told["inside"] = bool(low - TOLERANCE <= number <= high + TOLERANCE)
@@ -114,10 +124,15 @@ def _seeds_of(row: Published, found: pd.DataFrame) -> pd.DataFrame:
     return found[chosen]
 
 
-def _cell(value: str, low: float, high: float, verdict: str = "") -> str:
+def marks_of(verdict: str, clip: str) -> str:
+    """The mark of a measured number: of its verdict, and of an attack that epsilon does not bound."""
+    return MARKS.get(verdict, "") + ("‡" if clip == "pixel_range" else "")
+
+
+def _cell(value: str, low: float, high: float, mark: str = "") -> str:
     """A number with its interval, if it has one, and its mark."""
     interval = "" if math.isnan(low) else f"[{low:.2f}, {high:.2f}]"
-    return " ".join(filter(None, (value, interval, MARKS.get(verdict, ""))))
+    return " ".join(filter(None, (value, interval, mark)))
 
 
 def _shown(row) -> dict[str, str]:
@@ -125,7 +140,9 @@ def _shown(row) -> dict[str, str]:
     digits = 4 if row.unit == "nats" else 2
     return {
         "published": _cell(row.published, row.published_low, row.published_high),
-        "measured": _cell(f"{row.measured:.{digits}f}", row.measured_low, row.measured_high, row.verdict),
+        "measured": _cell(
+            f"{row.measured:.{digits}f}", row.measured_low, row.measured_high, marks_of(row.verdict, row.clip)
+        ),
         "difference": f"{row.difference:+.{digits}f}",
     }
 
@@ -150,7 +167,7 @@ def published_markdown(table: pd.DataFrame) -> str:
     return (
         f"# Published beside measured\n\n{NOTE}{seeds} {LEGEND}\n\n"
         f"{pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True)}\n\n"
-        "## Differences larger than both intervals\n\n"
+        "## Differences larger than the intervals\n\n"
         "Here the intervals have nothing in common; where the number of images was not published, the published number lies "
         f"outside the measured interval. What has no interval is not judged.\n\n{listed}\n"
     )

@@ -229,6 +229,15 @@ def warnings_of(config: dict) -> list[str]:
                 f"worst_case.attacks.{name}: relative_step x iterations is less than 1, so that it can't reach any epsilon: "
                 "raise one of them."
             )
+    for name, model in config["models"].items():
+        adversarial = model.get("adversarial", {})
+        step = adversarial.get("step", adversarial.get("relative_step", 1) * adversarial.get("epsilon", 0))
+        reached = step * adversarial.get("iterations", 1)
+        if adversarial and not adversarial["random_start"] and reached < adversarial["epsilon"] * (1 - 1e-9):
+            found.append(
+                f"models.{name}.adversarial: all steps together are {reached:g}, which can't reach epsilon "
+                f"{adversarial['epsilon']:g}: raise step or iterations."
+            )
     if "epsilon" in config["findings"]:
         wanted = config["findings"]["epsilon"]
         for name in config["attacks"]:

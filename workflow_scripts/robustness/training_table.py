@@ -10,28 +10,33 @@ from robustness.records import read_records
 
 COLUMNS = [
     *("dataset", "architecture", "defence", "model", "seed", "parameters", "epochs", "kept_epoch"),
-    *("seconds_per_epoch", "seconds", "times_baseline", "baseline"),
+    *("initial", "seconds_per_epoch", "seconds", "times_baseline", "baseline"),
     *("training_loss", "training_accuracy", "validation_loss", "validation_accuracy", "device", "threads"),
 ]
 NOTE = (
     "Losses and accuracies (in per cent) are those of the epoch whose weights are kept, out of as many as were trained. The "
     "loss is the one that is minimised, with all its parts, so that it says little across defences. The training part's are "
     "means over the epoch's steps, while the weights change and dropout is on: they may be worse than validation without any "
-    "underfitting. Seconds per epoch are the median. Times are measured, and so differ from run to run; compare those of one "
+    "underfitting. A model with an initial one starts from its weights: epochs and seconds are those of its own training "
+    "alone. Seconds per epoch are the median. Times are measured, and so differ from run to run; compare those of one "
     "machine with as many jobs at a time."
 )
 
 
-def training_table(folder: str | Path, models: list[str], seeds: list[int], baselines: dict[str, str]) -> pd.DataFrame:
+def training_table(
+    folder: str | Path, models: list[str], seeds: list[int], baselines: dict[str, str], initials: dict[str, str]
+) -> pd.DataFrame:
     """One row a (model, seed); accuracies in [0, 1], times in seconds.
 
     folder: holds MODEL/seedSEED/metadata.json and history.csv. baselines: {model: the one of the same seed whose seconds
-    per epoch its own are a multiple of}. Raises UserError where a baseline is missing, or metadata and history do not fit.
+    per epoch its own are a multiple of}. initials: {model: the one whose weights it starts from}. Raises UserError where a baseline is missing, or metadata and history do not fit.
     """
     if missing := set(baselines.values()) - set(models):
         raise UserError(f"the baseline {min(missing)} is not among the models: name it with --model, too.")
     rows = [_row(Path(folder) / model / f"seed{seed}") for model in models for seed in seeds]
-    table = pd.DataFrame(rows).assign(baseline=lambda rows: rows["model"].map(baselines).fillna(""))
+    named = {"baseline": baselines, "initial": initials}
+    table = pd.DataFrame(rows)
+    table = table.assign(**{column: table["model"].map(others).fillna("") for column, others in named.items()})
     seconds = table.set_index(["model", "seed"])["seconds_per_epoch"]
     table["times_baseline"] = [
         row.seconds_per_epoch / seconds[row.baseline, row.seed] if row.baseline else float("nan")
