@@ -29,7 +29,7 @@ def noisy_network() -> keras.Model:
 
 
 def trainer(network, **settings) -> AdversarialTrainer:
-    settings = {"epsilon": 0.2, "step": 0.2, "clip": CLIP} | settings
+    settings = {"epsilon": 0.2, "step": 0.2, "clip": CLIP, "weight": 0.5} | settings
     return AdversarialTrainer(network, TemperedCrossEntropy(1.0, True), AdversarialTraining(**settings), seed=5)
 
 
@@ -105,6 +105,12 @@ def test_a_random_start_lies_in_the_ball_and_is_drawn_anew(norm):
     reached = np.abs(flat).max(axis=1) if norm == "inf" else np.linalg.norm(flat, axis=1)
     assert reached.max() <= 0.3 + 1e-6 and reached.min() > 0.24  # 64 dimensions: nearly all of a ball is its rim
     assert not np.allclose(first, second) and abs(flat.mean()) < 0.01
+
+
+@pytest.mark.parametrize("norm", ["inf", "2"])
+def test_without_a_gradient_the_neighbour_is_the_image_itself(norm):
+    network, (x, y) = curved_network(scale=0.0), batch()
+    assert (trainer(network, norm=norm).neighbour(x, y, training=False).numpy() == x.numpy()).all()
 
 
 def test_the_neighbour_is_a_constant_of_the_optimisation():

@@ -133,6 +133,19 @@ def test_each_iterate_of_a_sweep_is_the_set_of_so_many_iterations(network, data,
     assert len({iterate.tobytes() for iterate in found}) == 5
 
 
+def test_a_sweep_costs_one_run_of_the_longest(network, data, monkeypatch):
+    steps = []
+
+    def counted(*arguments, **options):
+        steps.append(1)
+        return fast_gradient_method(*arguments, **options)
+
+    monkeypatch.setattr("robustness.attack_methods.bim.fast_gradient_method", counted)
+    settings = AttackSettings("bim", step=0.015, iterations=12)
+    craft_iterates(network, *data, settings, [1, 3, 4, 7, 12], 0.05, 0.015, CLIP, 0, batch_size=40)
+    assert len(steps) == 12
+
+
 @pytest.mark.parametrize("method", ["fgsm", "bim", "pgd"])
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 12.0])
 def test_euclidean_steps_are_as_long_as_asked_for_however_short_the_gradient(data, method, scale):

@@ -106,7 +106,7 @@ def test_what_was_not_measured_is_one_sentence(curves):
 
 PUBLISHED = (
     "publication,source,dataset,model,quantity,attack,epsilon,iterations,unit,published,published_n,published_low,"
-    "published_high,measured,measured_n,measured_low,measured_high,seeds,verdict,difference,inside,apart\n"
+    "published_high,measured,measured_n,measured_low,measured_high,seeds,verdict,clip,difference,inside,apart\n"
 )
 
 
@@ -119,20 +119,21 @@ def test_published_accuracies_stand_beside_measured_ones(tmp_path):
     told = texts(
         published(
             tmp_path,
-            "p,s,d_1,a,robust_accuracy,fgsm,0.1,,%,63.6,200,56.6,69.9,50,100,40,60,1,fail,-13.6,False,False",
-            "p,s,d_1,a,clean_loss,,,,nats,0.2374,,,,0.3,100,,,1,,0.06,,",
-            "p,s,d_1,a,training_accuracy,,,,%,83,,,,82,,,,1,,-1,,",
+            "p,s,d_1,a,robust_accuracy,fgsm,0.1,,%,63.6,200,56.6,69.9,50,100,40,60,1,fail,ball,-13.6,False,False",
+            "p,s,d_1,a,robust_accuracy,wide,0.1,,%,20,,,,15,100,9,23,1,pass,pixel_range,-5,True,",
+            "p,s,d_1,a,clean_loss,,,,nats,0.2374,,,,0.3,100,,,1,,,0.06,,",
+            "p,s,d_1,a,training_accuracy,,,,%,83,,,,82,,,,1,,,-1,,",
         )
     )
     assert "robust accuracy under fgsm at epsilon 0.1" in "\n".join(told) and "loss" not in "\n".join(told)
     assert "training accuracy" in "\n".join(told) and "measured (95 % Wilson interval)" in told
-    assert told.count("†") == 1 and "†: fails its diagnosis, no evidence of robustness" in told
+    assert told.count("‡") == 1 and told.count("†") == 1 and "†: fails its diagnosis, no evidence of robustness" in told
 
 
 def test_of_several_seeds_the_figure_says_what_the_bars_are(tmp_path):
-    told = texts(published(tmp_path, "p,s,d_1,a,clean_accuracy,,,,%,63.6,,,,50,100,40,60,2,,-13.6,False,"))
+    told = texts(published(tmp_path, "p,s,d_1,a,clean_accuracy,,,,%,63.6,,,,50,100,40,60,2,,,-13.6,False,"))
     assert "measured (least to greatest of 2 seeds)" in told and not [text for text in told if "diagnosis" in text]
 
 
 def test_a_file_of_losses_alone_gives_a_figure_all_the_same(tmp_path):
-    assert published(tmp_path, "p,s,d_1,a,clean_loss,,,,nats,0.2374,,,,0.3,100,,,1,,0.06,,")
+    assert published(tmp_path, "p,s,d_1,a,clean_loss,,,,nats,0.2374,,,,0.3,100,,,1,,,0.06,,")

@@ -72,6 +72,19 @@ def test_other_columns_are_refused(tmp_path):
         read_published(tmp_path / "p.csv")
 
 
+def test_a_spreadsheets_mark_before_the_first_column_does_not_matter(tmp_path):
+    path = write(tmp_path / "p.csv", "s,a,clean_accuracy,,,,90,")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert [row.value for row in read_published(path)] == ["90"]
+
+
+def test_another_encoding_is_told(tmp_path):
+    path = write(tmp_path / "p.csv", "s,a,clean_accuracy,,,,90,")
+    path.write_bytes(path.read_bytes() + "caf\u00e9,a,clean_accuracy,,,,90,\n".encode("cp1252"))
+    with pytest.raises(UserError, match=r"can't be read as CSV in UTF-8 .*: save it as such"):
+        read_published(path)
+
+
 def test_the_reports_numbers_are_those_of_its_text():
     rows = read_published(ROOT / "resources/published/report_fashion_mnist.csv")
     told = [
@@ -83,6 +96,7 @@ def test_the_reports_numbers_are_those_of_its_text():
         ("section 4.1.1", "original", "robust accuracy under fgsm at epsilon 0.1", "63.6"),
         ("section 4.1.2", "original", "accuracy under bim_iterations at epsilon 0.05 after 25 iterations", "37.48"),
         ("section 4.2.1", "augmented", "clean accuracy", "89"),
+        ("section 4.2.1", "augmented", "validation accuracy", "89"),
         ("section 4.2.1", "augmented", "training accuracy", "83"),
         ("section 4.2.2", "adversarial_regularisation", "robust accuracy under fgsm at epsilon 0.2", "70"),
         ("section 4.2.3", "original", "clean accuracy", "93.76"),
@@ -116,7 +130,8 @@ def tables(seeds=(1,)) -> dict[str, pd.DataFrame]:
         for part, correct in (("validation", 90), ("test", 60), ("evaluation", 50)):
             found["clean"].append(key | {"part": part} | accuracy(correct))
         for attack, epsilon, verdict in (("fgsm", "0.10", ["pass", "fail"][k]), ("pgd", "0.10", "pass")):
-            attacked = key | {"attack": attack, "epsilon": epsilon, "verdict": verdict}
+            clip = "ball" if attack == "fgsm" else "pixel_range"
+            attacked = key | {"attack": attack, "epsilon": epsilon, "verdict": verdict, "clip": clip}
             found["robust"].append(attacked | accuracy(50 if attack == "fgsm" else 20))
         found["training"].append(key | {"seconds_per_epoch": 4.0 + k, "training_accuracy": 0.83 + k / 100})
         for iterations in (1, 25):

@@ -312,6 +312,24 @@ def test_a_cascade_that_reaches_no_epsilon_is_warned_of(config):
     assert sentence.startswith("worst_case.attacks.x: ") and "can't reach any epsilon" in sentence
 
 
+@pytest.mark.parametrize(
+    ("steps", "warned"),
+    [
+        ({}, False),
+        ({"iterations": 3}, False),
+        ({"relative_step": 0.25, "iterations": 4}, False),
+        ({"relative_step": 0.25, "iterations": 3}, True),
+        ({"step": 0.05}, True),
+        ({"step": 0.05, "random_start": True}, False),
+    ],
+)
+def test_neighbours_that_reach_no_epsilon_are_warned_of(config, steps, warned):
+    config["models"]["undefended"] |= {"adversarial": {"epsilon": 0.1} | steps, "baseline": "teacher"}
+    config["models"]["distilled"]["baseline"] = "undefended"
+    found = [sentence for sentence in study.warnings_of(check(config)) if "models.undefended.adversarial" in sentence]
+    assert len(found) == warned
+
+
 def test_the_quick_study_is_right_and_warns_of_nothing(config):
     assert study.warnings_of(check(config)) == []
 

@@ -56,7 +56,9 @@ def test_the_file_says_the_same_again(trainings, tmp_path):
 
 
 def test_the_text_has_a_line_a_training(trainings):
-    text = training_markdown(training_table(trainings, ["plain", "guarded"], [1], {"guarded": "plain"}, {"guarded": "plain"}))
+    text = training_markdown(
+        training_table(trainings, ["plain", "guarded"], [1], {"guarded": "plain"}, {"guarded": "plain"})
+    )
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
     plain, guarded = (dict(zip(cells[0], line)) for line in cells[2:])
     assert plain["kept epoch"] == "2 of 3" and plain["seconds per epoch"] == "10.00" and plain["seconds"] == "50.5"
