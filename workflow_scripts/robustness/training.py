@@ -140,7 +140,9 @@ class Batches(keras.utils.PyDataset):
         augmentation: Augmentation | None = None,
         seed: tuple[int, int] = (0, 0),
     ):
-        super().__init__()
+        # With one worker Keras lets tf.data tune itself, and then waits at the end of every epoch, without computing, for the
+        # next turn of the tuning: 10.2, 20.5, 41, 82, 142, ... seconds after the epoch's start.
+        super().__init__(workers=2)
         self.images, self.labels, self.pixel_range = images.images, labels, pixel_range
         self.batch_size, self.order, self.seed = batch_size, order, seed
         self.rectangles, self.augmentation = rectangles, augmentation
