@@ -38,6 +38,7 @@ REPORT_FIGURES := confusion/original/seed1 iterations/fashion_mnist/bim_iteratio
 
 docs-fashion-mnist: $(VENV)/run.stamp
 	snakemake --cores all --configfile studies/fashion_mnist.yaml
+	mkdir -p docs/fashion_mnist
 	cp $(REPORT)/tables/*.md $(REPORT)/tables/*.csv docs/fashion_mnist/
 	for figure in $(REPORT_FIGURES); do \
 	    cp $(REPORT)/plots/$$figure.png docs/fashion_mnist/$$(echo $$figure | tr / _ | sed 's/_fashion_mnist\|_seed1//g').png; \

@@ -18,7 +18,7 @@ TABLES = {
     f"{name}.{suffix}"
     for name in ("clean_accuracy", "robust_accuracy", "worst_case", "transfer")
     for suffix in ("csv", "md", "tex")
-} | {"curves.csv", "verdicts.csv", "verdicts.md", "comparisons.csv", "findings.md"}
+} | {"curves.csv", "verdicts.csv", "verdicts.md", "comparisons.csv", "findings.md", "training.csv", "training.md"}
 FIGURES = {
     f"{name}.{suffix}"
     for name in (
