@@ -7,11 +7,12 @@ import sys
 import time
 import zipfile
 
+import click
 import h5py
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, call
 from keras import layers
 from networks import images
 
@@ -338,6 +339,71 @@ def test_a_model_that_does_not_fit_is_told(tmp_path, shape, classes, content, wo
         (tmp_path / "m.keras").write_bytes(content)
     with pytest.raises(UserError, match=words):
         load_network(tmp_path / "m.keras", shape, classes)
+
+
+# --- a model that starts from another --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def start(tmp_path, threads_stay):
+    """A function that trains with the program on a few images and returns the weights and the file of the network."""
+    images(64, side=16).save(tmp_path / "images.npz")
+    write_json(
+        tmp_path / "info.json", {"name": "d", "classes": list("abcd"), "shape": [16, 16, 1], "pixel_range": "0-1"}
+    )
+
+    def train(name, **options):
+        files = {
+            "train": tmp_path / "images.npz",
+            "validation": tmp_path / "images.npz",
+            "info": tmp_path / "info.json",
+        }
+        made = {end: tmp_path / f"{name}.{end}" for end in ("history", "metadata")} | {
+            "model": tmp_path / f"{name}.keras"
+        }
+        common = {
+            "name": name,
+            "dataset": "d",
+            "defence": "none",
+            "architecture": "report_cnn",
+            "epochs": 1,
+            "threads": 1,
+        }
+        call("train_model", **files, **made, **common | {"seed": 3, "checkpoint": "last"} | options)
+        return load_network(made["model"], (16, 16, 1), 4).get_weights(), made["model"]
+
+    return train
+
+
+def test_a_warm_start_begins_with_the_trained_weights(start):
+    first, path = start("first", epochs=2)
+    still = {"optimizer_learning_rate": 1e-12, "seed": 4}  # nothing is learnt; batch normalisation's averages go on
+    warm, cold = start("warm", initial=path, **still)[0], start("cold", **still)[0]
+    learnt = [i for i, weight in enumerate(load_network(path, (16, 16, 1), 4).weights) if "moving" not in weight.path]
+    assert all(np.allclose(warm[i], first[i], atol=1e-6) for i in learnt)
+    assert not all(np.allclose(cold[i], first[i], atol=1e-6) for i in learnt)
+
+
+def test_a_warm_start_needs_the_same_architecture(start, tmp_path):
+    _, path = start("first")
+    with pytest.raises(click.ClickException, match="holds another network than report_student_cnn: start from one of"):
+        start("other", initial=path, architecture="report_student_cnn")
+    assert not (tmp_path / "other.keras").exists()
+
+
+def test_a_warm_start_does_not_meet_the_same_chance_again(start, monkeypatch):
+    """Same order and same dropout as in the first training would be learnt by heart."""
+    seeds = []
+
+    def seen(trainer, network, data, recipe, seed, checkpoint, **options):
+        seeds.append(seed)
+        return fit(trainer, network, data, recipe, seed, checkpoint, **options)
+
+    monkeypatch.setattr("robustness.training_run.fit", seen)
+    _, path = start("first")
+    for name, options in (("second", {}), ("second", {}), ("third", {}), ("second", {"seed": 4})):
+        start(name, initial=path, **options)
+    assert seeds[0] == 3 and seeds[1] == seeds[2] and len(set(seeds)) == 4
 
 
 # --- the program, killed for real ------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The command-line options that train_model and distill_student share."""
+"""The command-line options that the programs that train share."""
 
 import functools
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""One training run from files to files: what train_model and distill_student do alike."""
+"""One training run from files to files: what the programs that train do alike."""
 
 import csv
 import hashlib
@@ -6,6 +6,7 @@ import json
 import logging
 import platform
 import sys
+import zlib
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -67,7 +68,9 @@ def run_training(options: dict, defence: dict, make_trainer: MakeTrainer, inputs
     checkpoint = Checkpoint(
         Path(options["state"]) if options["state"] else None, _fingerprint(settings, [*files, *inputs])
     )
-    history = fit(trainer, network, data, recipe, options["seed"], checkpoint, show_batches=sys.stderr.isatty())
+    history = fit(
+        trainer, network, data, recipe, _seed_of_chance(options), checkpoint, show_batches=sys.stderr.isatty()
+    )
 
     with whole_file(options["history"]) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, fieldnames=list(history[0]))
@@ -117,6 +120,17 @@ def _training_data(options: dict, info: DatasetInfo) -> TrainingData:
                 "draw it from this dataset."
             )
     return data
+
+
+def _seed_of_chance(options: dict) -> int:
+    """Seed of order, dropout, augmentation and random starts: the run's own, or for a model that starts from another a new one.
+
+    With the seed of the model that it starts from it would meet every image again in the same order under the same masks,
+    and learn these by heart: the loss then falls while these epochs last, and jumps up behind them.
+    """
+    if not options["initial"]:
+        return options["seed"]
+    return int(np.random.default_rng([options["seed"], zlib.crc32(options["name"].encode())]).integers(2**32))
 
 
 def _start_from(network: keras.Model, path: str, info: DatasetInfo) -> None:
