@@ -16,8 +16,9 @@ from robustness.cli import figure_options, in_file, norm_option, program
 def main(curves, metric, dataset, attack, norm, title, png, svg):
     """Plot accuracy or mean loss against epsilon, one line a model; epsilon 0 is the same images unattacked.
 
-    Dotted in the same colour: the share of images that survive every attack, where epsilon bounds this one. A line whose diagnosis fails is dashed. The
-    band is the 95 % Wilson interval of one seed, or reaches from the least to the greatest of several.
+    Dotted in the same colour: the share of images that survive every attack, where epsilon bounds this one. A line
+    whose diagnosis fails is dashed. The band is the 95 % Wilson interval of one seed, or reaches from the least to
+    the greatest of several.
     """
     from robustness.epsilon_curves import draw_line, explain_marks, label_axes, mark_of, read_curves
     from robustness.plotting import figure, fill_title, look

@@ -269,8 +269,8 @@ def page(
         )
     text += (
         "Attacks that see through masking are the worst case: an image counts as robust only if it survives every attack of "
-        f"the study that epsilon bounds, every set that was crafted on another model, and the cascade of {', '.join(cascade)}. {MARKS['fail']} marks a number that fails its diagnosis, {MARKS['warning']} one that is "
-        "warned of (verdicts.md).\n"
+        f"the study that epsilon bounds, every set that was crafted on another model, and the cascade of {', '.join(cascade)}. "
+        f"{MARKS['fail']} marks a number that fails its diagnosis, {MARKS['warning']} one that is warned of (verdicts.md).\n"
     )
     for (model, baseline), rows in table.groupby(["model", "baseline"], sort=False):
         kind = rows["defence"].iloc[0].replace("_", " ")

@@ -25,8 +25,8 @@ class Published:
     """One published number.
 
     place: file and line, for errors. publication: the file's name. source: where in it the number stands. model, attack,
-    epsilon, iterations: of the study it is held against; the last three empty where the quantity has none. value: as it was published, accuracies in per cent.
-    n: images that it was measured on, None if that was not told.
+    epsilon, iterations: of the study it is held against; the last three empty where the quantity has none. value: as it
+    was published, accuracies in per cent. n: images that it was measured on, None if that was not told.
     """
 
     place: str
