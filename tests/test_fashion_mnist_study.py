@@ -129,7 +129,7 @@ def test_nothing_is_planned_after_the_run(small_run):
         ("models.pgd_trained.adversarial.iterations=6", {"pgd_trained"}),
         ("models.student.distillation.temperature=5", {"student"}),
         ("attacks.bim_ball.iterations=11", set()),
-        ("iteration_sweeps.bim_iterations.epsilon=0.06", set()),
+        ("iteration_sweeps.bim_iterations.loss=margin", set()),
     ],
 )
 def test_a_change_trains_what_it_touches(small_run, tmp_path, setting, expected):

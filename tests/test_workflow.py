@@ -466,7 +466,7 @@ def test_a_new_attack_as_the_readme_tells_it(tiny_copy):
         tiny_copy,
         schema,
         "enum: [apgd, bim, fgsm, fmn, mim, noise, pgd, square]",
-        "enum: [rand_fgsm, fgsm, pgd, fmn, apgd]",
+        "enum: [apgd, bim, fgsm, fmn, mim, noise, pgd, rand_fgsm, square]",
     )
     branch = "      - if: {required: [method], properties: {method: {const: fgsm}}}\n"
     added = branch.replace("fgsm", "rand_fgsm") + '        then: {$ref: "#/$defs/rand_fgsm"}\n'
