@@ -568,10 +568,14 @@ def _check_published(config: dict, row: Published) -> None:
         raise UserError(f"{row.place}: {row.attack} is not run on {row.model}: leave the row out, or run it.")
     epsilons = [epsilon_text(entry["epsilon"])] if swept else epsilons_of(config, row.attack)
     if float(row.epsilon) not in map(float, epsilons):
-        raise UserError(f"{row.place}: epsilon is {row.epsilon}; {row.attack} has {', '.join(epsilons)}.")
+        raise UserError(
+            f"{row.place}: epsilon is {row.epsilon}; {row.attack} has {', '.join(epsilons)}: leave the row out, or add it."
+        )
     if swept and int(row.iterations) not in entry["iterations"]:
         counts = ", ".join(map(str, entry["iterations"]))
-        raise UserError(f"{row.place}: iterations is {row.iterations}; {row.attack} has {counts}.")
+        raise UserError(
+            f"{row.place}: iterations is {row.iterations}; {row.attack} has {counts}: leave the row out, or add it."
+        )
 
 
 def check_sources(sources: dict) -> None:
