@@ -96,7 +96,6 @@ def _number(text: str) -> float:
 
 def described(quantity: str, attack: str, epsilon: str, iterations: str) -> str:
     """What a number is of, in words: `robust accuracy under fgsm at epsilon 0.1`."""
-
     words = "accuracy" if iterations else quantity.replace("_", " ")
     words += f" under {attack} at epsilon {epsilon}" if attack else ""
     return words + (f" after {iterations} iterations" if iterations else "")

@@ -216,10 +216,8 @@ def defence_of(config: dict, model: str) -> str:
 
 def warnings_of(config: dict) -> list[str]:
     """What is allowed but hardly meant, a sentence each: steps that can't reach epsilon, figures that are not made."""
-    found, runs = (
-        [],
-        {f"attacks.{name}": (attack, epsilons_of(config, name)) for name, attack in config["attacks"].items()},
-    )
+    found: list[str] = []
+    runs = {f"attacks.{name}": (attack, epsilons_of(config, name)) for name, attack in config["attacks"].items()}
     for name, sweep in config["iteration_sweeps"].items():
         runs[f"iteration_sweeps.{name}"] = longest_run(sweep), [epsilon_text(sweep["epsilon"])]
     for name, attack in config["worst_case"]["attacks"].items():
