@@ -9,7 +9,7 @@ rule craft_adversarial:
         program=program("craft_adversarial"),
         modules=lambda wildcards: modules("craft_adversarial", config["attacks"][wildcards.attack]["method"]),
         env="envs/tensorflow.yaml",
-        model=f"{RESULTS}/models/{{model}}/seed{{seed}}/model.keras",
+        model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
         images=model_file("evaluation.npz"),
         info=model_file("dataset.json"),
     output:
@@ -49,7 +49,7 @@ rule craft_iteration_sweep:
             "craft_iteration_sweep", config["iteration_sweeps"][wildcards.sweep]["method"]
         ),
         env="envs/tensorflow.yaml",
-        model=f"{RESULTS}/models/{{model}}/seed{{seed}}/model.keras",
+        model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
         images=model_file("evaluation.npz"),
         info=model_file("dataset.json"),
     output:
@@ -86,7 +86,7 @@ rule craft_worst_case:
         program=program("craft_worst_case"),
         modules=modules("craft_worst_case", *(attack["method"] for attack in CASCADE.values())),
         env="envs/tensorflow.yaml",
-        model=f"{RESULTS}/models/{{model}}/seed{{seed}}/model.keras",
+        model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
         images=model_file("evaluation.npz"),
         info=model_file("dataset.json"),
         clean=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/clean.csv",

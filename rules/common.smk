@@ -55,6 +55,7 @@ if workflow.is_main_process:
         logger.warning(f"Warning: {sentence}")
 
 RESULTS = config["results_dir"]
+MODELS_DIR = config.get("models_dir", RESULTS)
 
 
 # --- names -----------------------------------------------------------------------------------------------------------
@@ -65,6 +66,7 @@ def one_of(names):
     return "|".join(re.escape(str(name)) for name in names) or "(?!)"
 
 
+WEIGHTS = [name for name, source in SOURCES.items() if source["format"] == "weights"]
 MODELS = list(config["models"])
 STUDENTS = [name for name in MODELS if "teacher" in config["models"][name]]
 ADVERSARIALLY_TRAINED = [name for name in MODELS if "adversarial" in config["models"][name]]
@@ -99,12 +101,13 @@ def program(name):
 
 
 @functools.cache
-def modules(name, *methods):
+def modules(name, *methods, network=None):
     """All shared modules that a program imports, directly or not, so that a change in one re-runs just its rules.
 
-    methods: of the attacks that it carries out, which it imports by their names.
+    methods: of the attacks that it carries out, network: the architecture that it builds; it imports these by their names.
     """
     found = {SCRIPTS / f"robustness/attack_methods/{method}.py" for method in methods}
+    found |= {SCRIPTS / f"robustness/networks/{network}.py"} if network else set()
     todo = [SCRIPTS / f"{name}.py", *found]
     while todo:
         tree = ast.parse(todo.pop().read_text(encoding="utf-8"))
@@ -166,6 +169,11 @@ class Untracked:
         return self.text
 
 
+def training_modules(name):
+    """A function of wildcards that gives the modules of a program that trains, with the model's network among them."""
+    return lambda wildcards: modules(name, network=config["models"][wildcards.model]["architecture"])
+
+
 def checksum_options(wildcards):
     """The checksums of one file; none if nothing guards it."""
     source = SOURCES[wildcards.source]
@@ -219,6 +227,9 @@ def training_options(wildcards):
         "dataset": model["dataset"],
         "defence": study.defence_of(config, wildcards.model),
         "architecture": model["architecture"],
+        "upsampling": model.get("upsampling"),
+        "head": ",".join(model["head"]) if "head" in model else None,
+        "trainable": study.trainable_of(model),
         "temperature": model.get("temperature"),
         "augmentation": model.get("augmentation"),
     }
@@ -353,24 +364,30 @@ def sweep_runs_options():
 
 def model_file(pattern):
     """A function of wildcards that gives a file of the model's dataset, for example dataset.json."""
-    return lambda wildcards: f"{RESULTS}/datasets/{config['models'][wildcards.model]['dataset']}/{pattern}"
+    return lambda wildcards: f"{MODELS_DIR}/datasets/{config['models'][wildcards.model]['dataset']}/{pattern}"
 
 
 def erasing_schedule(wildcards):
     """The erasing schedule of a model that trains with it, nothing for another."""
     model = config["models"][wildcards.model]
-    return f"{RESULTS}/datasets/{model['dataset']}/erasing.npz" if model["erasing"] else []
+    return f"{MODELS_DIR}/datasets/{model['dataset']}/erasing.npz" if model["erasing"] else []
 
 
 def teacher_file(wildcards):
     """The trained teacher of a student, of the same seed."""
-    return f"{RESULTS}/models/{config['models'][wildcards.model]['teacher']}/seed{wildcards.seed}/model.keras"
+    return f"{MODELS_DIR}/models/{config['models'][wildcards.model]['teacher']}/seed{wildcards.seed}/model.keras"
+
+
+def weights_file(wildcards):
+    """The pretrained weights of a model's network; nothing for one whose weights are drawn."""
+    source = config["models"][wildcards.model].get("weights", "none")
+    return [] if source == "none" else f"{MODELS_DIR}/downloads/{source}/{source_files(source)[0]}"
 
 
 def initial_file(wildcards):
     """The trained model that another starts from, of the same seed; nothing for one that starts from drawn weights."""
     model = config["models"][wildcards.model]
-    return f"{RESULTS}/models/{model['initial']}/seed{wildcards.seed}/model.keras" if "initial" in model else []
+    return f"{MODELS_DIR}/models/{model['initial']}/seed{wildcards.seed}/model.keras" if "initial" in model else []
 
 
 def attacked_models(attack):

@@ -13,7 +13,7 @@ rule probe_model:
             *(attack["method"] for attack in CASCADE.values()),
         ),
         env="envs/tensorflow.yaml",
-        model=f"{RESULTS}/models/{{model}}/seed{{seed}}/model.keras",
+        model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
         images=model_file("evaluation.npz"),
         info=model_file("dataset.json"),
         clean=rules.evaluate_model.output.records,

@@ -141,7 +141,7 @@ rule plot_training:
         program=program("plot_training"),
         modules=modules("plot_training"),
         env="envs/light.yaml",
-        history=f"{RESULTS}/models/{{model}}/seed{{seed}}/history.csv",
+        history=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/history.csv",
     output:
         png=f"{RESULTS}/plots/training/{{model}}/seed{{seed}}.png",
         svg=f"{RESULTS}/plots/training/{{model}}/seed{{seed}}.svg",
@@ -246,9 +246,9 @@ rule plot_erasing:
         program=program("plot_erasing"),
         modules=modules("plot_erasing"),
         env="envs/light.yaml",
-        train=f"{RESULTS}/datasets/{{dataset}}/train.npz",
-        schedule=f"{RESULTS}/datasets/{{dataset}}/erasing.npz",
-        info=f"{RESULTS}/datasets/{{dataset}}/dataset.json",
+        train=f"{MODELS_DIR}/datasets/{{dataset}}/train.npz",
+        schedule=f"{MODELS_DIR}/datasets/{{dataset}}/erasing.npz",
+        info=f"{MODELS_DIR}/datasets/{{dataset}}/dataset.json",
     output:
         png=f"{RESULTS}/plots/erasing/{{dataset}}.png",
         svg=f"{RESULTS}/plots/erasing/{{dataset}}.svg",

@@ -9,20 +9,20 @@ rule preprocess_dataset:
         modules=modules("preprocess_dataset"),
         env="envs/light.yaml",
         files=lambda wildcards: expand(
-            "{results}/downloads/{source}/{file}",
-            results=RESULTS,
+            "{folder}/downloads/{source}/{file}",
+            folder=MODELS_DIR,
             source=dataset_of(wildcards)["source"],
             file=source_files(dataset_of(wildcards)["source"]),
         ),
     output:
-        train=f"{RESULTS}/datasets/{{dataset}}/train.npz",
-        validation=f"{RESULTS}/datasets/{{dataset}}/validation.npz",
-        test=f"{RESULTS}/datasets/{{dataset}}/test.npz",
-        info=f"{RESULTS}/datasets/{{dataset}}/dataset.json",
+        train=f"{MODELS_DIR}/datasets/{{dataset}}/train.npz",
+        validation=f"{MODELS_DIR}/datasets/{{dataset}}/validation.npz",
+        test=f"{MODELS_DIR}/datasets/{{dataset}}/test.npz",
+        info=f"{MODELS_DIR}/datasets/{{dataset}}/dataset.json",
     log:
-        f"{RESULTS}/logs/preprocess_dataset/{{dataset}}.log",
+        f"{MODELS_DIR}/logs/preprocess_dataset/{{dataset}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/preprocess_dataset/{{dataset}}.tsv"
+        f"{MODELS_DIR}/benchmarks/preprocess_dataset/{{dataset}}.tsv"
     conda:
         "../envs/light.yaml"
     threads: 1
@@ -51,11 +51,11 @@ rule select_evaluation_subset:
         env="envs/light.yaml",
         test=rules.preprocess_dataset.output.test,
     output:
-        images=f"{RESULTS}/datasets/{{dataset}}/evaluation.npz",
+        images=f"{MODELS_DIR}/datasets/{{dataset}}/evaluation.npz",
     log:
-        f"{RESULTS}/logs/select_evaluation_subset/{{dataset}}.log",
+        f"{MODELS_DIR}/logs/select_evaluation_subset/{{dataset}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/select_evaluation_subset/{{dataset}}.tsv"
+        f"{MODELS_DIR}/benchmarks/select_evaluation_subset/{{dataset}}.tsv"
     priority: 100  # a subset that is too large shall fail before hours of training
     conda:
         "../envs/light.yaml"
@@ -80,11 +80,11 @@ rule draw_erasing_schedule:
         env="envs/light.yaml",
         info=rules.preprocess_dataset.output.info,
     output:
-        schedule=f"{RESULTS}/datasets/{{dataset}}/erasing.npz",
+        schedule=f"{MODELS_DIR}/datasets/{{dataset}}/erasing.npz",
     log:
-        f"{RESULTS}/logs/draw_erasing_schedule/{{dataset}}.log",
+        f"{MODELS_DIR}/logs/draw_erasing_schedule/{{dataset}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/draw_erasing_schedule/{{dataset}}.tsv"
+        f"{MODELS_DIR}/benchmarks/draw_erasing_schedule/{{dataset}}.tsv"
     conda:
         "../envs/light.yaml"
     threads: 1

@@ -133,8 +133,8 @@ rule aggregate_training:
         modules=modules("aggregate_training"),
         env="envs/light.yaml",
         trainings=expand(
-            "{results}/models/{model}/seed{seed}/{name}",
-            results=RESULTS,
+            "{folder}/models/{model}/seed{seed}/{name}",
+            folder=MODELS_DIR,
             model=MODELS,
             seed=SEEDS,
             name=["metadata.json", "history.csv"],

@@ -1,5 +1,5 @@
 # Needs: datasets/DATASET/{train,validation,erasing}.npz; model.keras of a student's teacher, and of a model that another
-#        starts from.
+#        starts from; downloads/SOURCE/FILE of pretrained weights.
 # Makes: models/MODEL/seedSEED/{model.keras,history.csv,metadata.json}.
 # A killed run leaves checkpoints/MODEL-seedSEED.npz, and the next start goes on from there.
 
@@ -7,21 +7,22 @@
 rule train_model:
     input:
         program=program("train_model"),
-        modules=modules("train_model"),
+        modules=training_modules("train_model"),
         env="envs/tensorflow.yaml",
         train=model_file("train.npz"),
         validation=model_file("validation.npz"),
         info=model_file("dataset.json"),
         erasing=erasing_schedule,
         initial=initial_file,
+        weights=weights_file,
     output:
-        model=f"{RESULTS}/models/{{model}}/seed{{seed}}/model.keras",
-        history=f"{RESULTS}/models/{{model}}/seed{{seed}}/history.csv",
-        metadata=f"{RESULTS}/models/{{model}}/seed{{seed}}/metadata.json",
+        model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
+        history=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/history.csv",
+        metadata=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/metadata.json",
     log:
-        f"{RESULTS}/logs/train_model/{{model}}/seed{{seed}}.log",
+        f"{MODELS_DIR}/logs/train_model/{{model}}/seed{{seed}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/train_model/{{model}}/seed{{seed}}.tsv"
+        f"{MODELS_DIR}/benchmarks/train_model/{{model}}/seed{{seed}}.tsv"
     wildcard_constraints:
         model=one_of(name for name in MODELS if name not in STUDENTS + ADVERSARIALLY_TRAINED),
     priority: 10  # much waits for it
@@ -35,9 +36,10 @@ rule train_model:
     params:
         threads=config["threads"]["train"],
         options=training_options,
-        state=f"{RESULTS}/checkpoints/{{model}}-seed{{seed}}.npz",
+        state=f"{MODELS_DIR}/checkpoints/{{model}}-seed{{seed}}.npz",
         erasing=lambda wildcards, input: f"--erasing-schedule {input.erasing}" if input.erasing else "",
         initial=lambda wildcards, input: f"--initial {input.initial}" if input.initial else "",
+        weights=lambda wildcards, input: f"--weights {input.weights}" if input.weights else "",
     shell:
         "python {input.program:q}"
         " --train {input.train:q}"
@@ -45,6 +47,7 @@ rule train_model:
         " --info {input.info:q}"
         " {params.erasing}"
         " {params.initial}"
+        " {params.weights}"
         " --name {wildcards.model:q}"
         " --seed {wildcards.seed}"
         " {params.options}"
@@ -59,21 +62,22 @@ rule train_model:
 rule train_adversarially:
     input:
         program=program("train_adversarially"),
-        modules=modules("train_adversarially"),
+        modules=training_modules("train_adversarially"),
         env="envs/tensorflow.yaml",
         train=model_file("train.npz"),
         validation=model_file("validation.npz"),
         info=model_file("dataset.json"),
         erasing=erasing_schedule,
         initial=initial_file,
+        weights=weights_file,
     output:
-        model=f"{RESULTS}/models/{{model}}/seed{{seed}}/model.keras",
-        history=f"{RESULTS}/models/{{model}}/seed{{seed}}/history.csv",
-        metadata=f"{RESULTS}/models/{{model}}/seed{{seed}}/metadata.json",
+        model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
+        history=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/history.csv",
+        metadata=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/metadata.json",
     log:
-        f"{RESULTS}/logs/train_adversarially/{{model}}/seed{{seed}}.log",
+        f"{MODELS_DIR}/logs/train_adversarially/{{model}}/seed{{seed}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/train_adversarially/{{model}}/seed{{seed}}.tsv"
+        f"{MODELS_DIR}/benchmarks/train_adversarially/{{model}}/seed{{seed}}.tsv"
     wildcard_constraints:
         model=one_of(ADVERSARIALLY_TRAINED),
     priority: 10  # much waits for it
@@ -87,9 +91,10 @@ rule train_adversarially:
     params:
         threads=config["threads"]["train"],
         options=training_options,
-        state=f"{RESULTS}/checkpoints/{{model}}-seed{{seed}}.npz",
+        state=f"{MODELS_DIR}/checkpoints/{{model}}-seed{{seed}}.npz",
         erasing=lambda wildcards, input: f"--erasing-schedule {input.erasing}" if input.erasing else "",
         initial=lambda wildcards, input: f"--initial {input.initial}" if input.initial else "",
+        weights=lambda wildcards, input: f"--weights {input.weights}" if input.weights else "",
     shell:
         "python {input.program:q}"
         " --train {input.train:q}"
@@ -97,6 +102,7 @@ rule train_adversarially:
         " --info {input.info:q}"
         " {params.erasing}"
         " {params.initial}"
+        " {params.weights}"
         " --name {wildcards.model:q}"
         " --seed {wildcards.seed}"
         " {params.options}"
@@ -111,7 +117,7 @@ rule train_adversarially:
 rule distill_student:
     input:
         program=program("distill_student"),
-        modules=modules("distill_student"),
+        modules=training_modules("distill_student"),
         env="envs/tensorflow.yaml",
         teacher=teacher_file,
         train=model_file("train.npz"),
@@ -119,14 +125,15 @@ rule distill_student:
         info=model_file("dataset.json"),
         erasing=erasing_schedule,
         initial=initial_file,
+        weights=weights_file,
     output:
-        model=f"{RESULTS}/models/{{model}}/seed{{seed}}/model.keras",
-        history=f"{RESULTS}/models/{{model}}/seed{{seed}}/history.csv",
-        metadata=f"{RESULTS}/models/{{model}}/seed{{seed}}/metadata.json",
+        model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
+        history=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/history.csv",
+        metadata=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/metadata.json",
     log:
-        f"{RESULTS}/logs/distill_student/{{model}}/seed{{seed}}.log",
+        f"{MODELS_DIR}/logs/distill_student/{{model}}/seed{{seed}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/distill_student/{{model}}/seed{{seed}}.tsv"
+        f"{MODELS_DIR}/benchmarks/distill_student/{{model}}/seed{{seed}}.tsv"
     wildcard_constraints:
         model=one_of(STUDENTS),
     priority: 10  # much waits for it
@@ -140,9 +147,10 @@ rule distill_student:
     params:
         threads=config["threads"]["distill"],
         options=training_options,
-        state=f"{RESULTS}/checkpoints/{{model}}-seed{{seed}}.npz",
+        state=f"{MODELS_DIR}/checkpoints/{{model}}-seed{{seed}}.npz",
         erasing=lambda wildcards, input: f"--erasing-schedule {input.erasing}" if input.erasing else "",
         initial=lambda wildcards, input: f"--initial {input.initial}" if input.initial else "",
+        weights=lambda wildcards, input: f"--weights {input.weights}" if input.weights else "",
     shell:
         "python {input.program:q}"
         " --teacher {input.teacher:q}"
@@ -151,6 +159,7 @@ rule distill_student:
         " --info {input.info:q}"
         " {params.erasing}"
         " {params.initial}"
+        " {params.weights}"
         " --name {wildcards.model:q}"
         " --seed {wildcards.seed}"
         " {params.options}"

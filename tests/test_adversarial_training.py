@@ -8,6 +8,7 @@ from networks import curved_network, images
 from robustness.adversarial_training import AdversarialTrainer, AdversarialTraining
 from robustness.architectures import build
 from robustness.datasets import encode_labels, to_pixels
+from robustness.network_settings import NetworkSettings
 from robustness.training import TemperedCrossEntropy
 
 CLIP = (0.0, 1.0)
@@ -147,7 +148,7 @@ def test_training_gives_the_weights_of_a_loop_written_out():
 
 
 def test_weight_decay_is_added_once():
-    (x, y), network = batch(), build("report_cnn", (8, 8, 1), 4, CLIP, 0.01)
+    (x, y), network = batch(), build("report_cnn", (8, 8, 1), 4, CLIP, NetworkSettings(weight_decay=0.01))
     wrapped = trainer(network)
     kernels = [w.numpy().astype("f8") for w in network.trainable_weights if w.name == "kernel"]
     squares = 0.01 * sum((kernel**2).sum() for kernel in kernels)

@@ -1,5 +1,7 @@
 """The attacks by cleverhans, and what all attacks share; the others are in test_attack_methods.py."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -158,6 +160,26 @@ def test_euclidean_steps_are_as_long_as_asked_for_however_short_the_gradient(dat
     alive = ~has_zero_gradient(network, inside, labels, cross_entropy)
     assert alive.mean() > 0.5
     np.testing.assert_allclose(perturbation_norms(adversarial, inside)["l2"][alive], 0.1, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "plain"),
+    [
+        (AttackSettings("fgsm", labels="predicted"), lambda f, x: fast_gradient_method(f, x, 0.1, np.inf)),
+        (
+            AttackSettings("pgd", step=0.03, iterations=5, labels="predicted"),
+            lambda f, x: projected_gradient_descent(f, x, 0.1, 0.03, 5, np.inf, sanity_checks=False),
+        ),
+    ],
+)
+def test_predicted_labels_are_what_cleverhans_takes_without_labels(network, data, settings, plain):
+    x, labels = data
+    inside = (0.25 + x / 2).astype("f4")  # no pixel is clipped
+    wrong = (labels + 1) % 4  # whatever is given has no say
+    adversarial, _ = craft(network, inside, wrong, settings, 0.1, settings.step or 0.1, CLIP, 0, 64)
+    np.testing.assert_allclose(adversarial, np.asarray(plain(network, tf.constant(inside))), atol=1e-6)
+    given, _ = craft(network, inside, wrong, replace(settings, labels="given"), 0.1, settings.step or 0.1, CLIP, 0, 64)
+    assert not np.allclose(given, adversarial, atol=1e-3)
 
 
 def test_mim_equals_its_own_recurrence(network, data):

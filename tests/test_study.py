@@ -47,6 +47,8 @@ OTHER = {"source": "cifar10", "evaluation": {"n": 10}}
 PGD = {"method": "pgd", "relative_step": 0.5, "iterations": 3}
 RANGE = {"method": "bim", "clip": "pixel_range", "relative_step": 0.5, "iterations": 10}
 SWEEP = {"method": "bim", "relative_step": 0.1, "epsilon": 0.05, "iterations": [1, 10]}
+WEIGHTS = {"format": "weights", "licence": "?", "mirrors": ["folder"]}
+UNPACKED = {"name": "a.h5", "sha256_unpacked": "0" * 64}
 COMPARISON = {"title": "t", "models": ["undefended", "teacher"], "attacks": ["fgsm", "pgd"]}
 
 
@@ -85,6 +87,19 @@ COMPARISON = {"title": "t", "models": ["undefended", "teacher"], "attacks": ["fg
         ({"models/distilled/claim": {"text": "it helps"}}, ["models.distilled.claim", "lacks the key source"]),
         ({"models/distilled/claim": "it helps"}, ["models.distilled.claim", "a mapping of keys to values"]),
         ({"models/undefended/architecture": "vgg99"}, ["models.undefended.architecture", "vgg99", "report_cnn"]),
+        ({"models/undefended/head": ["flatten", "softmax"]}, ["models.undefended.head.1", "softmax", "logits"]),
+        ({"models/undefended/head": ["flatten"]}, ["models.undefended.head", "exactly once, not 0 times"]),
+        ({"models/undefended/head": ["dense 9", "logits"]}, ["models.undefended.head", "before its first dense layer"]),
+        ({"models/undefended/upsampling": 0}, ["models.undefended.upsampling", "0", "at least 1"]),
+        ({"models/undefended/weights": "imagenet_resnet50"}, ["models.undefended.weights", "report_cnn is not"]),
+        ({"models/undefended/trainable": "head"}, ["models.undefended.trainable", "resnet50", "remove it"]),
+        (
+            {"models/undefended/architecture": "resnet50", "models/undefended/weights": "fashion_mnist"},
+            ["models.undefended.weights is 'fashion_mnist'", "known are none, imagenet_resnet50, imagenet_inception_v3"],
+        ),
+        ({"datasets/fashion_mnist/source": "imagenet_resnet50"}, ["datasets.fashion_mnist.source", "holds weights"]),
+        ({"attacks/x": PGD | {"labels": "guessed"}}, ["attacks.x.labels", "guessed", "given, predicted"]),
+        ({"attacks/x": PGD | {"labels": "predicted", "target": 3}}, ["attacks.x has both 'target' and 'labels'"]),
         ({"models/undefended/training": None}, ["models.undefended", "lacks the key training"]),
         ({"models/undefended/training/epochs": 0}, ["models.undefended.training.epochs", "0", "at least 1"]),
         ({"models/undefended/training/epochs": "ten"}, ["training.epochs", "'ten'", "a whole number"]),
@@ -238,6 +253,9 @@ COMPARISON = {"title": "t", "models": ["undefended", "teacher"], "attacks": ["fg
             ["sources.s", "give its sha256"],
         ),
         ({"sources": {"s": {"format": "image_folder", "licence": "?", "mirrors": ["https://x"]}}}, ["sources.s", "folder"]),
+        ({"sources": {"s": WEIGHTS | {"files": [{"name": "a.h5"}, {"name": "b.h5"}]}}}, ["sources.s", "one file, not 2"]),
+        ({"sources": {"s": WEIGHTS | {"files": [{"name": "a.npz"}]}}}, ["sources.s", "a.npz is no .h5 file"]),
+        ({"sources": {"s": WEIGHTS | {"files": [UNPACKED]}}}, ["sources.s", "give the sha256 of the file as it is"]),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_sentence_that_names_the_key(config, changes, words):

@@ -492,6 +492,32 @@ def test_a_new_attack_as_the_readme_tells_it(tiny_copy):
     assert summary["moved"] == summary["n"] == 30 and 0.04 < summary["max_linf"] <= 0.05001
 
 
+def test_a_new_architecture_as_the_readme_tells_it(tiny_copy):
+    """Its own file, a place in the schema and a config entry; no other model is trained anew."""
+    told = (ROOT / "README.md").read_text().split("### Add an architecture")[1].split("### ")[0]
+    code = re.search(r"```python\n(.*?)```", told, re.DOTALL)[1]
+    (tiny_copy / "workflow_scripts/robustness/networks/small_cnn.py").write_text(code)
+    edit(tiny_copy, "schemas/config.schema.yaml", "resnet50, vgg11, vgg16]", "resnet50, small_cnn, vgg11, vgg16]")
+    entry = "  small: {dataset: fashion_mnist, architecture: small_cnn, training: {epochs: 1}}\nattacks:\n"
+    edit(tiny_copy, TINY, "attacks:\n  fgsm:", entry + "  fgsm:")
+    jobs = planned(tiny_copy)
+    assert jobs["train_model"] == ["model=small, seed=3"] and "distill_student" not in jobs
+    snakemake(tiny_copy, "results/models/small/seed3/model.keras")
+    metadata = json.loads((tiny_copy / "results/models/small/seed3/metadata.json").read_text())
+    assert metadata["parameters"] == 9 * 16 + 16 + 26 * 26 * 16 * 10 + 10
+
+
+def test_another_study_attacks_the_same_models(tiny_copy):
+    """With models_dir nothing is trained, and what was made stays."""
+    (tiny_copy / "b.yaml").write_text("results_dir: other\nmodels_dir: results\nepsilon_unit: 0-255\n")
+    text = run(tiny_copy, "snakemake", "-n", "--configfile", TINY, "b.yaml").stdout
+    rules = set(re.findall(r"^(?:local)?rule (\w+):$", text, re.MULTILINE))
+    assert {"craft_adversarial", "evaluate_model", "aggregate_training"} <= rules
+    assert not {"download_dataset", "preprocess_dataset", "train_model", "distill_student"} & rules
+    made = {line.split(":")[1].split("/")[0].strip() for line in text.splitlines() if line.startswith("    output:")}
+    assert made == {"other"}
+
+
 def test_a_comment_in_the_config_and_a_new_time_plan_nothing(tiny_copy):
     with open(tiny_copy / TINY, "a") as handle:
         handle.write("# a remark\n")
@@ -626,6 +652,42 @@ seeds: [0, 1]
     assert UNTOUCHED in run(folder, *words, "--dry-run").stdout
     shutil.copy(folder / "photos/train/red/0.png", folder / "photos/train/red/new.png")
     assert "download_dataset" in run(folder, *words, "--dry-run").stdout
+
+
+def test_pretrained_weights_come_through_their_own_rule(tmp_path):
+    """A local file as the source; a wrong checksum is one sentence, and nothing half-written stays."""
+    import keras
+
+    folder = copy_project(tmp_path)
+    (folder / "kept").mkdir()
+    base = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(32, 32, 3))
+    base.save_weights(folder / "kept/base.weights.h5")
+    sha256 = hashlib.sha256((folder / "kept/base.weights.h5").read_bytes()).hexdigest()
+
+    def train(expected):
+        (folder / "b.yaml").write_text(
+            f"""
+sources:
+  drawn: {{format: weights, licence: mine, mirrors: [kept], files: [{{name: base.weights.h5, sha256: {expected}}}]}}
+datasets: {{fashion_mnist: {{split: {{train_limit: 60}}}}}}
+models: {{undefended: {{architecture: mobilenet_v2, upsampling: 2, weights: drawn, training: {{epochs: 1}}}}}}
+"""
+        )
+        target = "results/models/undefended/seed3/model.keras"
+        return run(folder, "snakemake", "--cores", "2", target, "--configfile", TINY, "b.yaml", check=False)
+
+    done = train("0" * 64)
+    assert done.returncode == 1 and f"its sha256 is {sha256}, expected 0000" in done.stdout
+    assert "Traceback (most recent call last)" not in done.stdout and not list((folder / "results").rglob("*.h5"))
+    assert train(sha256).returncode == 0
+    metadata = json.loads((folder / "results/models/undefended/seed3/metadata.json").read_text())
+    assert metadata["settings"]["weights_sha256"] == sha256
+    assert metadata["settings"]["trainable"] == "batch_normalization"
+    trained = keras.saving.load_model(folder / "results/models/undefended/seed3/model.keras", compile=False)
+    inner = next(layer for layer in trained.layers if isinstance(layer, keras.Model))
+    for ours, theirs in zip(inner.weights, base.weights, strict=True):
+        if "BatchNorm" not in ours.path and "bn" not in ours.path.lower():
+            np.testing.assert_array_equal(np.asarray(ours), np.asarray(theirs))
 
 
 def test_a_failing_job_shows_its_sentence_and_leaves_nothing(tmp_path):

@@ -2,7 +2,7 @@
 
 import click
 
-from robustness.attack_settings import CLIPS, LOSSES
+from robustness.attack_settings import CLIPS, LABELS, LOSSES
 from robustness.cli import (
     batch_size_option,
     in_file,
@@ -45,6 +45,12 @@ from robustness.cli import (
     type=click.Choice(CLIPS),
     default="ball",
     help="bim: cut iterates to the ball of epsilon, or to the pixel range alone.",
+)
+@click.option(
+    "--labels",
+    type=click.Choice(LABELS),
+    default="given",
+    help="What fgsm, bim and pgd lead away from: the given (true) class, or the network's prediction.",
 )
 @batch_size_option()
 @seed_option("Seed of random starts and random targets.")

@@ -2,7 +2,7 @@
 
 import click
 
-from robustness.attack_settings import LOSSES, SWEEPABLE
+from robustness.attack_settings import LABELS, LOSSES, SWEEPABLE
 from robustness.cli import (
     batch_size_option,
     in_file,
@@ -32,6 +32,12 @@ from robustness.cli import (
     "--logit-scale",
     type=click.FloatRange(min=0, min_open=True),
     help="scaled_cross_entropy: what logits are divided by; left out, it is found from the logits of each image.",
+)
+@click.option(
+    "--labels",
+    type=click.Choice(LABELS),
+    default="given",
+    help="What fgsm, bim and pgd lead away from: the given (true) class, or the network's prediction.",
 )
 @batch_size_option()
 @seed_option("Seed of the run.")

@@ -19,6 +19,7 @@ ITERATING = (*STEPPING, "apgd", "fmn")  # methods that get better with more iter
 GRADIENT_FREE = ("noise", "square")
 LOSSES = ("cross_entropy", "scaled_cross_entropy", "margin", "dlr")
 CLIPS = ("ball", "pixel_range")
+LABELS = ("given", "predicted")
 SWEEPABLE = ("bim",)  # methods with a function `iterates`
 
 
@@ -32,6 +33,7 @@ class AttackSettings:
     random_start, restarts, momentum (decay factor of mim), queries (of square): as the methods' papers name them.
     clip: what every iterate is cut to, one of CLIPS: the ball of epsilon and the pixels' range, or (bim) that range alone.
     loss: what is climbed, one of LOSSES; logit_scale: of scaled_cross_entropy, None finds it from the logits.
+    labels: what an untargeted attack leads away from, one of LABELS: the given (true) class, or what the network predicts.
     """
 
     method: str
@@ -47,6 +49,7 @@ class AttackSettings:
     logit_scale: float | None = None
     queries: int = 1
     clip: str = "ball"
+    labels: str = "given"
 
     @property
     def bounded(self) -> bool:

@@ -80,13 +80,13 @@ def craft(
     epsilon, step: in pixel units; epsilon 0 gives the images back. seed: of random starts and targets.
     """
     targets = np.full(len(labels), -1, np.int64)
+    attacked = _left_classes(network, images, labels, settings, batch_size)
     if settings.targeted:
-        targets = choose_targets(predict_logits(network, images, batch_size), labels, settings.target, seed)
+        attacked = targets = choose_targets(predict_logits(network, images, batch_size), labels, settings.target, seed)
     if epsilon == 0:
         return images.copy(), targets
     adversarial, attack = images.copy(), method_of(settings).attack
     context = _context(network, settings, epsilon, step, clip, seed)
-    attacked = targets if settings.targeted else labels
     for which, batch in _in_batches(functools.partial(attack, context), images, attacked, batch_size):
         adversarial[which] = np.asarray(batch)[: len(which)]
     return adversarial, targets
@@ -112,10 +112,18 @@ def craft_iterates(
     found, iterates = np.repeat(images[None], len(iterations), axis=0), method_of(settings).iterates
     context = _context(network, settings, epsilon, step, clip, seed)
     attack = functools.partial(iterates, context, iterations=iterations)
-    for which, batches in _in_batches(attack, images, labels, batch_size):
+    attacked = _left_classes(network, images, labels, settings, batch_size)
+    for which, batches in _in_batches(attack, images, attacked, batch_size):
         for place, batch in enumerate(batches):
             found[place, which] = np.asarray(batch)[: len(which)]
     return found
+
+
+def _left_classes(network, images, labels, settings: AttackSettings, batch_size: int) -> np.ndarray:
+    """The classes, (n,) int64, that an untargeted attack leads away from: the given (true) ones, or those that are predicted."""
+    if settings.labels == "given":
+        return labels
+    return predict_logits(network, images, batch_size).argmax(axis=1).astype(np.int64)
 
 
 def _context(network, settings, epsilon, step, clip, seed) -> Context:

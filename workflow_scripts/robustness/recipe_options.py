@@ -6,6 +6,7 @@ from collections.abc import Callable
 import click
 
 from robustness.cli import in_file, out_file, seed_option, threads_option
+from robustness.network_settings import TRAINABLE
 
 # What an epoch can be judged by; the last two exist in adversarial training only.
 MEASURES = ["val_accuracy", "val_loss", "adversarial_loss", "val_adversarial_loss"]
@@ -17,7 +18,24 @@ OPTIONS = [
     click.option("--name", required=True, help="Name of the model in the study."),
     click.option("--dataset", required=True, help="Name of the dataset in the study."),
     click.option("--defence", required=True, help="Name of the defence, for the tables."),
-    click.option("--architecture", required=True, help="A network of robustness/architectures.py."),
+    click.option("--architecture", required=True, help="A network of robustness/networks."),
+    click.option(
+        "--upsampling", type=click.IntRange(min=1), default=1, help="Each pixel is repeated so often, both ways."
+    ),
+    click.option(
+        "--head",
+        default="",
+        metavar="WORDS",
+        help="From the features to the logits, separated by commas: global_average_pooling,dense 256 relu,dropout 0.25,"
+        "batch_normalization,logits. Without it the network's own.",
+    ),
+    in_file("--weights", "Pretrained weights of the network's base (.h5); without it they are drawn.", required=False),
+    click.option(
+        "--trainable",
+        type=click.Choice(TRAINABLE),
+        default="all",
+        help="What of the base is trained: all, its batch normalisation, or nothing but the head.",
+    ),
     in_file("--initial", "A trained network to start from (.keras); without it weights are drawn.", required=False),
     click.option(
         "--loss",

@@ -13,6 +13,7 @@ from robustness.attack_settings import STEPPING, AttackSettings, check_clip, rea
 from robustness.download import is_url
 from robustness.epsilon_units import EPSILON_UNITS
 from robustness.errors import UserError
+from robustness.network_settings import WITH_BASE, check_head
 from robustness.published import Published, read_published
 
 RESERVED = ("worst_case", "worst_case_norm_inf", "worst_case_norm_2", "clean", "iterations")  # names no attack may have
@@ -135,6 +136,14 @@ def temperature_of(config: dict, model: str) -> float:
     """The temperature at which a model was trained."""
     entry = config["models"][model]
     return entry.get("distillation", entry).get("temperature", 1)
+
+
+def trainable_of(model: dict) -> str | None:
+    """What of a model's base is trained, None where it has no base: of a pretrained one its batch normalisation, else all."""
+    if model["architecture"] not in WITH_BASE:
+        return None
+    pretrained = model.get("weights", "none") != "none"
+    return model.get("trainable", "batch_normalization" if pretrained else "all")
 
 
 def settings_of(attack: dict, temperature: float = 1, norm: str | None = None) -> AttackSettings:
@@ -290,7 +299,7 @@ def check_study(config: dict, sources: dict) -> None:
     for name, dataset in config["datasets"].items():
         _check_dataset(f"datasets.{name}", dataset, sources)
     for name, model in config["models"].items():
-        _check_model(config, name, model)
+        _check_model(config, name, model, sources)
     for name, attack in config["worst_case"]["attacks"].items():
         idle = [key for key in ("norm", "target", "models", "epsilons") if key in attack]
         if idle := [key for key in idle if (key, attack[key]) != ("norm", "inf")]:  # which the schema fills in
@@ -348,6 +357,8 @@ def _check_dataset(where: str, dataset: dict, sources: dict) -> None:
     if dataset["source"] not in sources:
         raise UserError(f"{where}.source is '{dataset['source']}'; known sources are {', '.join(sorted(sources))}.")
     source = sources[dataset["source"]]
+    if source["format"] == "weights":
+        raise UserError(f"{where}.source is '{dataset['source']}', which holds weights, no images: name a dataset's.")
     if "n_classes" in dataset and source.get("n_classes", dataset["n_classes"]) != dataset["n_classes"]:
         raise UserError(
             f"{where}.n_classes is {dataset['n_classes']}, but the source has {source['n_classes']}: correct it."
@@ -370,12 +381,31 @@ def _check_dataset(where: str, dataset: dict, sources: dict) -> None:
             raise UserError(f"{where}.erasing.{key} is [{low}, {high}]: put the smaller number first.")
 
 
-def _check_model(config: dict, name: str, model: dict) -> None:
+def _check_network(where: str, model: dict, sources: dict) -> None:
+    if "head" in model:
+        try:
+            check_head(tuple(model["head"]))
+        except UserError as error:
+            raise UserError(f"{where}.head: {error}") from error
+    idle = [key for key in ("weights", "trainable") if key in model]
+    if idle and model["architecture"] not in WITH_BASE:
+        raise UserError(
+            f"{where}.{idle[0]} is for a network on a pretrained base ({', '.join(WITH_BASE)}), which "
+            f"{model['architecture']} is not: remove it."
+        )
+    weights = model.get("weights", "none")
+    known = [name for name, source in sources.items() if source["format"] == "weights"]
+    if weights != "none" and weights not in known:
+        raise UserError(f"{where}.weights is '{weights}'; known are none, {', '.join(known)}.")
+
+
+def _check_model(config: dict, name: str, model: dict, sources: dict) -> None:
     where = f"models.{name}"
     if model["dataset"] not in config["datasets"]:
         raise UserError(f"{where}.dataset is '{model['dataset']}'; this study has {', '.join(config['datasets'])}.")
     if ("teacher" in model) != ("distillation" in model):
         raise UserError(f"{where} has only one of 'teacher' and 'distillation': a distilled student needs both.")
+    _check_network(where, model, sources)
     _check_augmentation(f"{where}.augmentation", model.get("augmentation", {}))
     _check_adversarial(config, where, model)
     if "initial" in model:
@@ -476,6 +506,8 @@ def _check_steps(where: str, attack: dict) -> None:
         raise UserError(f"{where} needs exactly one of 'step' and 'relative_step': give it one.")
     if settings.method == "pgd" and settings.restarts > 1 and not settings.random_start:
         raise UserError(f"{where}.restarts would repeat the same run without a random start: set random_start.")
+    if settings.targeted and settings.labels != "given":
+        raise UserError(f"{where} has both 'target' and 'labels': a targeted attack leads to a class; remove one.")
     if "logit_scale" in attack and settings.loss != "scaled_cross_entropy":
         raise UserError(
             f"{where}.logit_scale has no effect on the loss {settings.loss}: set loss: scaled_cross_entropy."
@@ -590,6 +622,13 @@ def check_sources(sources: dict) -> None:
             continue
         if "files" not in source:
             raise UserError(f"{where} lacks the key files; add the files below its mirrors.")
+        if source["format"] == "weights":
+            if len(source["files"]) > 1:
+                raise UserError(f"{where}.files: weights are one file, not {len(source['files'])}: remove the others.")
+            if "sha256_unpacked" in source["files"][0]:
+                raise UserError(f"{where}.files: weights are not unpacked: give the sha256 of the file as it is.")
+            if not source["files"][0]["name"].endswith(".h5"):
+                raise UserError(f"{where}.files: {source['files'][0]['name']} is no .h5 file, as Keras' weights are.")
         if source["format"] == "idx" and "classes" not in source:
             raise UserError(f"{where} lacks the key classes; an IDX file holds none, so name them.")
         for file in source["files"]:

@@ -52,7 +52,6 @@ class Recipe:
     """How a network is trained.
 
     loss: 'categorical_crossentropy' or 'sparse_categorical_crossentropy' (one-hot or integer labels, the same values).
-    weight_decay: see architectures.build.
     early_stopping_patience: epochs without a better early_stopping_monitor before training ends (0: never).
     checkpoint: the weights that are kept, of the epoch with the best measure of these, or of the 'last'.
     Measures: 'val_accuracy', 'val_loss', and where a trainer has them 'adversarial_loss' and 'val_adversarial_loss'.
@@ -62,7 +61,6 @@ class Recipe:
     loss: str = "categorical_crossentropy"
     batch_size: int = 128
     epochs: int = 10
-    weight_decay: float = 0.0
     early_stopping_patience: int = 0
     early_stopping_monitor: str = "val_loss"
     early_stopping_min_delta: float = 0.0

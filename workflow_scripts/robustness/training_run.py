@@ -15,12 +15,13 @@ import keras
 import numpy as np
 
 from robustness import devices
-from robustness.architectures import ARCHITECTURES, build
+from robustness.architectures import build
 from robustness.augmentation import Augmentation
 from robustness.datasets import DatasetInfo, Images
 from robustness.errors import UserError
 from robustness.files import read_npz, sha256_of, whole_file, write_json
 from robustness.model_files import load_network, save_network
+from robustness.network_settings import NetworkSettings
 from robustness.training import (
     Checkpoint,
     Optimizer,
@@ -32,7 +33,8 @@ from robustness.training import (
     make_optimizer,
 )
 
-PLACES = ("model", "history", "metadata", "state", "train", "validation", "info", "erasing_schedule", "initial")
+READ = ("train", "validation", "info", "erasing_schedule", "initial", "weights")
+PLACES = ("model", "history", "metadata", "state", *READ)
 # (network, what the dataset is, whether labels are one-hot) -> (the model to train, its loss or None)
 MakeTrainer = Callable[[keras.Model, DatasetInfo, bool], tuple[keras.Model, keras.losses.Loss | None]]
 
@@ -44,18 +46,10 @@ def run_training(options: dict, defence: dict, make_trainer: MakeTrainer, inputs
     the network into the model whose loss is minimised. inputs: further files that the result depends on.
     """
     devices.prepare(options["threads"], options["seed"])
-    if options["architecture"] not in ARCHITECTURES:
-        raise UserError(
-            f"there is no architecture {options['architecture']}: choose one of {', '.join(ARCHITECTURES)}."
-        )
     info = DatasetInfo.load(options["info"])
     data = _training_data(options, info)
     recipe = _recipe(options)
-    try:
-        network = build(options["architecture"], info.shape, data.n_classes, info.pixel_range, recipe.weight_decay)
-    except ValueError as error:
-        size = "x".join(map(str, info.shape[:2]))
-        raise UserError(f"{options['architecture']} can't be built for {size} images: use larger ones.") from error
+    network = build(options["architecture"], info.shape, data.n_classes, info.pixel_range, _network_settings(options))
     if options["initial"]:
         _start_from(network, options["initial"], info)
     trainer, loss = make_trainer(network, info, recipe.label_encoding == "one_hot")
@@ -64,7 +58,8 @@ def run_training(options: dict, defence: dict, make_trainer: MakeTrainer, inputs
     trainer.compile(optimizer, loss=loss, metrics=[accuracy_metric(recipe)])
 
     settings = {key: value for key, value in options.items() if key not in PLACES} | defence
-    files = [options[key] for key in ("train", "validation", "info", "erasing_schedule", "initial") if options[key]]
+    settings["weights_sha256"] = sha256_of(options["weights"]) if options["weights"] else None
+    files = [options[key] for key in READ if options[key]]
     checkpoint = Checkpoint(
         Path(options["state"]) if options["state"] else None, _fingerprint(settings, [*files, *inputs])
     )
@@ -141,8 +136,13 @@ def _start_from(network: keras.Model, path: str, info: DatasetInfo) -> None:
     network.set_weights(trained)
 
 
+def _network_settings(options: dict) -> NetworkSettings:
+    own = {key: options[key] for key in ("upsampling", "weight_decay", "weights", "trainable")}
+    return NetworkSettings(head=tuple(options["head"].split(",")) if options["head"] else None, **own)
+
+
 def _recipe(options: dict) -> Recipe:
-    own = ("loss", "batch_size", "epochs", "weight_decay", "checkpoint")
+    own = ("loss", "batch_size", "epochs", "checkpoint")
     stopping = ("early_stopping_patience", "early_stopping_monitor", "early_stopping_min_delta")
     prefix = "optimizer_"
     return Recipe(
