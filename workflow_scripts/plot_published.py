@@ -26,6 +26,7 @@ def main(published, png, svg):
     rows = rows.assign(mark=[marks_of(row.verdict, row.clip) for row in rows.itertuples()])
     swept = against_epsilon(rows)
     panels = [part for _, part in rows[swept].groupby(["source", "model", "attack"], sort=False)]
+    epsilons = rows[swept].assign(x=rows["epsilon"][swept].astype(float)).groupby("source")["x"].agg(["min", "max"])
     lists = [part.reset_index(drop=True) for _, part in rows[~swept].groupby("unit")]
     parts = {}  # of the figure: what stands in them, and their heights in inches
     if panels:
@@ -40,7 +41,8 @@ def main(published, png, svg):
             if part == "panels":
                 cells = cell.subgridspec(-(-len(panels) // ACROSS), ACROSS)
                 for i, points in enumerate(panels):
-                    _draw_panel(whole.add_subplot(cells[i // ACROSS, i % ACROSS]), points)
+                    ends = epsilons.loc[points["source"].iloc[0]]
+                    _draw_panel(whole.add_subplot(cells[i // ACROSS, i % ACROSS]), points, *ends)
             else:
                 cells = cell.subgridspec(1, max(len(lists), 1))
                 for i, points in enumerate(lists or [rows]):
@@ -49,11 +51,11 @@ def main(published, png, svg):
         _draw_legend(whole, rows)
 
 
-def _draw_panel(axes, rows):
-    """Draw the robust accuracies of one model under one attack against epsilon."""
-    epsilons = rows["epsilon"].astype(float)
-    first = rows.iloc[0]
-    _draw(axes, rows, epsilons, 0.012 * (epsilons.max() - epsilons.min()), upright=True)
+def _draw_panel(axes, rows, least, greatest):
+    """Draw the robust accuracies of one model under one attack against epsilon, from the least to the greatest of its source."""
+    first, width = rows.iloc[0], greatest - least
+    _draw(axes, rows, rows["epsilon"].astype(float), 0.012 * width, upright=True)
+    axes.set_xlim(least - 0.06 * width, greatest + 0.06 * width)
     axes.set_title(f"{first['source']}: {first['attack']}\n{first['model']}", size=9)
     axes.set_ylim(-2, 109)  # room for a mark above 100
     axes.set_xlabel("epsilon", size=8)

@@ -172,7 +172,12 @@ def with_sources(table: pd.DataFrame) -> pd.DataFrame:
 def against_epsilon(table: pd.DataFrame) -> pd.Series:
     """Which rows are robust accuracies of a source that tells them at several epsilons, as a published table does; bool."""
     robust = table["quantity"] == "robust_accuracy"
-    epsilons = table["epsilon"].where(robust).groupby([table["publication"], table["source"]]).transform("nunique")
+    epsilons = (
+        pd.to_numeric(table["epsilon"])
+        .where(robust)
+        .groupby([table["publication"], table["source"]])
+        .transform("nunique")
+    )
     return robust & (epsilons > 1)
 
 
@@ -181,9 +186,9 @@ def _as_published(table: pd.DataFrame) -> str:
     text = ""
     for source, rows in table[against_epsilon(table)].groupby("source", sort=False):
         models = list(dict.fromkeys(rows["model"]))
-        lines: dict[str, dict[str, str]] = {}
+        lines: dict[float, dict[str, str]] = {}
         for row in sorted(rows.itertuples(), key=lambda row: float(row.epsilon)):
-            line, shown = lines.setdefault(row.epsilon, {"epsilon": row.epsilon}), _shown(row)
+            line, shown = lines.setdefault(float(row.epsilon), {"epsilon": row.epsilon}), _shown(row)
             of = row.attack if len(models) == 1 else f"{row.model}, {row.attack}"
             line |= {f"{of}, {kind}": shown[kind] for kind in ("published", "measured")}
         grid = pd.DataFrame(list(lines.values())).fillna("").to_markdown(index=False, disable_numparse=True)
