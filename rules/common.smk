@@ -325,13 +325,18 @@ def comparison_options(wildcards):
     return shlex.join(words)
 
 
+def baseline_words():
+    """Each model that has a baseline with it, as words of a command line."""
+    pairs = [(model, study.baseline_of(config, model)) for model in MODELS]
+    return [word for model, baseline in pairs if baseline for word in ("--baseline", model, baseline)]
+
+
 def training_runs_options():
     """Models with their baselines and those they start from, and seeds, as options of aggregate_training."""
     words = [word for model in MODELS for word in ("--model", model)]
     words += [word for seed in SEEDS for word in ("--seed", str(seed))]
+    words += baseline_words()
     for model in MODELS:
-        if baseline := study.baseline_of(config, model):
-            words += ["--baseline", model, baseline]
         if initial := config["models"][model].get("initial"):
             words += ["--initial", model, initial]
     return shlex.join(words)

@@ -2,11 +2,13 @@
 # Makes: tables/{robust_accuracy,clean_accuracy,worst_case,transfer}.{csv,md,tex}; tables/curves.csv for the figures
 #        against epsilon; tables/comparisons.csv and tables/findings.md, what each defence changed; where the study has
 #        iteration sweeps, tables/iterations.{csv,md}, and tables/iteration_curves.csv for their figures;
-#        tables/training.{csv,md}; tables/published.{csv,md} where the study names published numbers.
+#        tables/training.{csv,md}; tables/drops.{csv,md}, averages over epsilons; tables/published.{csv,md} where the study
+#        names published numbers.
 
 NAMES = ("robust_accuracy", "clean_accuracy", "worst_case", "transfer")
 AGGREGATED = [f"{name}.{suffix}" for name in NAMES for suffix in ("csv", "md", "tex")] + ["curves.csv"]
 TABLES = AGGREGATED + ["verdicts.csv", "verdicts.md", "comparisons.csv", "findings.md", "training.csv", "training.md"]
+TABLES += ["drops.csv", "drops.md"]
 if SWEEPS:
     TABLES += ["iterations.csv", "iterations.md", "iteration_curves.csv"]
 if config["published"]:
@@ -15,6 +17,7 @@ if config["published"]:
 
 localrules:
     aggregate_tables,
+    aggregate_drops,
     aggregate_iterations,
     aggregate_training,
     compare_published,
@@ -54,6 +57,42 @@ rule aggregate_tables:
         " {params.runs}"
         " --verdicts {input.verdicts:q}"
         " --output-folder {params.folder:q}"
+        " > {log:q} 2>&1"
+
+
+rule aggregate_drops:
+    input:
+        program=program("aggregate_drops"),
+        modules=modules("aggregate_drops"),
+        env="envs/light.yaml",
+        clean=CLEAN_SUMMARIES,
+        attacks=ATTACK_SUMMARIES,
+        verdicts=rules.diagnose_attacks.output.verdicts,
+    output:
+        table=f"{RESULTS}/tables/drops.csv",
+        text=f"{RESULTS}/tables/drops.md",
+    log:
+        f"{RESULTS}/logs/aggregate_drops.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/aggregate_drops.tsv"
+    conda:
+        "../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(2000),
+        runtime=grown(10),
+    params:
+        evaluation=lambda wildcards, input: str(Path(input.clean[0]).parents[2]),
+        runs=runs_options(),
+        baselines=shlex.join(baseline_words()),
+    shell:
+        "python {input.program:q}"
+        " --evaluation-folder {params.evaluation:q}"
+        " {params.runs}"
+        " {params.baselines}"
+        " --verdicts {input.verdicts:q}"
+        " --table {output.table:q}"
+        " --text {output.text:q}"
         " > {log:q} 2>&1"
 
 
@@ -173,6 +212,7 @@ rule compare_published:
         robust=f"{RESULTS}/tables/robust_accuracy.csv",
         clean=f"{RESULTS}/tables/clean_accuracy.csv",
         training=rules.aggregate_training.output.table,
+        drops=rules.aggregate_drops.output.table,
         iterations=f"{RESULTS}/tables/iterations.csv" if SWEEPS else [],
     output:
         table=f"{RESULTS}/tables/published.csv",
@@ -196,6 +236,7 @@ rule compare_published:
         " --robust {input.robust:q}"
         " --clean {input.clean:q}"
         " --training {input.training:q}"
+        " --drops {input.drops:q}"
         " {params.iterations}"
         " --table {output.table:q}"
         " --text {output.text:q}"

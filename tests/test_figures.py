@@ -126,8 +126,25 @@ def test_published_accuracies_stand_beside_measured_ones(tmp_path):
         )
     )
     assert "robust accuracy under fgsm at epsilon 0.1" in "\n".join(told) and "loss" not in "\n".join(told)
-    assert "training accuracy" in "\n".join(told) and "measured (95 % Wilson interval)" in told
+    assert "training accuracy" in "\n".join(told) and "measured (95 % interval)" in told
     assert told.count("‡") == 1 and told.count("†") == 1 and "†: fails its diagnosis, no evidence of robustness" in told
+
+
+def test_a_source_with_several_epsilons_has_a_panel_an_attack(tmp_path):
+    numbers = "50,100,40,60,1,{},ball,-13.6,False,False"
+    rows = [
+        f"p,table 1,d_1,a,robust_accuracy,{attack},{epsilon},,%,63.6,200,56.6,69.9,{numbers.format(verdict)}"
+        for attack, verdict in (("fgsm", "pass"), ("pgd", "fail"))
+        for epsilon in ("0.1", "0.2", "0.3")
+    ]
+    rows.append("p,section 1,d_1,a,clean_accuracy,,,,%,63.6,,,,50,100,40,60,1,,,-13.6,False,")
+    rows.append("p,section 1,d_1,a,average_drop,fgsm,,,points,-3,200,,,2,200,-1,5,1,warning,ball,5,False,")
+    told = texts(published(tmp_path, *rows))
+    assert "table 1: fgsm" in told and "table 1: pgd" in told and told.count("epsilon") == 2
+    assert told.count("†") == 3 and told.count("*") == 1  # beside each measured point
+    assert "clean accuracy" in told and "average drop under fgsm" in told and "percentage points" in told
+    assert not [text for text in told if "robust accuracy" in text]  # those have their panels
+    assert len([text for text in told if text.startswith("measured (")]) == 1
 
 
 def test_of_several_seeds_the_figure_says_what_the_bars_are(tmp_path):

@@ -104,11 +104,12 @@ PROBE = [
 STUDY = ["--evaluation-folder", ".", "--model", "m", "--seed", "1"]
 DIAGNOSE = ["diagnose_attacks", *STUDY, "--verdicts", "v.csv", "--text", "v.md"]
 TABLES = ["aggregate_tables", *STUDY, "--verdicts", "d.json", "--output-folder", "."]
+DROPS = ["aggregate_drops", *STUDY, "--verdicts", "d.json", "--table", "t.csv", "--text", "t.md"]
 FINDINGS = ["write_findings", *STUDY, "--verdicts", "d.json", "--comparisons", "c.csv", "--findings", "f.md"]
 TRAINING = ["--models-folder", ".", "--model", "m", "--seed", "1", "--table", "t.csv", "--text", "t.md"]
 PUBLISHED = [
-    "--published", "d.json", "--robust", "d.json", "--clean", "d.json", "--training", "d.json", "--table", "t.csv",
-    "--text", "t.md",
+    "--published", "d.json", "--robust", "d.json", "--clean", "d.json", "--training", "d.json", "--drops", "d.json",
+    "--table", "t.csv", "--text", "t.md",
 ]  # fmt: skip
 
 
@@ -153,6 +154,8 @@ PUBLISHED = [
         (["probe_model", *PROBE, "--huge-epsilon", "0"], "0.0 is not in the range 0.5<=x<=1"),
         (DIAGNOSE, "clean.json does not exist"),
         (TABLES, "clean.json does not exist"),
+        ([*DROPS, "--attack", "a", "m", "0.1"], "eps0.1.csv does not exist"),
+        ([*DROPS, "--baseline", "m", "other"], "the baseline other is not among the models"),
         ([*FINDINGS, "--defence", "m", "other", "", ""], "clean.csv does not exist"),
         (["aggregate_training", *TRAINING], "metadata.json does not exist"),
         (["aggregate_training", *TRAINING, "--baseline", "m", "other"], "the baseline other is not among the models"),

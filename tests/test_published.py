@@ -47,6 +47,10 @@ def test_a_row_is_read_as_it_was_published(tmp_path):
         ("s,a,clean_loss,,,,nan,", ["value is 'nan'", "a number"]),
         ("s,a,clean_loss,,,,-1,", ["value is '-1'", "0 or more"]),
         ("s,a,seconds_per_epoch,,,,inf,", ["value is 'inf'", "a number"]),
+        ("s,a,average_gain,fgsm,,,-100.5,", ["value is '-100.5'", "from -100 to 100"]),
+        ("s,a,average_drop,fgsm,,,nan,", ["value is 'nan'", "from -100 to 100"]),
+        ("s,a,average_drop,,,,5,", ["attack is empty"]),
+        ("s,a,average_drop,fgsm,0.1,,5,", ["epsilon is '0.1'", "leave it empty"]),
         ("s,a,clean_accuracy,,,,100.5,", ["value is 100.5", "more than 100 %"]),
         ("s,a,robust_accuracy,fgsm,8/255,,63,", ["epsilon is '8/255'", "a number"]),
         ("s,a,clean_accuracy,,,,63,0", ["n is '0'", "1 or more"]),
@@ -64,6 +68,18 @@ def test_a_wrong_row_is_one_sentence_that_names_its_line(tmp_path, line, words):
     assert sentence.startswith(f"{path}, line 3") and sentence.endswith(".") and "\n" not in sentence
     for word in words:
         assert word in sentence, sentence
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["s,a,robust_accuracy,fgsm,0.1,,63,", "s,a,robust_accuracy,pgd,0.1,,63,", "s,a,robust_accuracy,fgsm,0.10,,64,"],
+        ["s,a,clean_accuracy,,,,90,", "t,a,clean_accuracy,,,,90,", "s,a,clean_accuracy,,,,90,"],
+    ],
+)
+def test_a_number_that_a_source_tells_twice_is_refused(tmp_path, lines):
+    with pytest.raises(UserError, match=r"p\.csv, line 4: the same number as in line 2: remove one"):
+        read_published(write(tmp_path / "p.csv", *lines))
 
 
 def test_other_columns_are_refused(tmp_path):
@@ -109,6 +125,69 @@ def test_the_reports_numbers_are_those_of_its_text():
     ]
 
 
+# --- the thesis ------------------------------------------------------------------------------------------------------
+
+EPSILONS = ["0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8"]
+WRONG = {
+    ("5.1.2", "average_drop_from_baseline", "fgsm"),
+    ("5.1.2", "average_gain", "fgsm"),
+    ("5.2.2", "average_gain", "fgsm"),
+}
+
+
+@pytest.fixture(scope="module")
+def thesis() -> list:
+    return read_published(ROOT / "resources/published/thesis_cifar.csv")
+
+
+def thesis_tables(thesis) -> dict[tuple[str, str, str], list[float]]:
+    """The accuracies of each table, model and attack, in the order of epsilon."""
+    found: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
+    for row in thesis:
+        if row.quantity == "robust_accuracy":
+            found.setdefault((row.source, row.model, row.attack), []).append((float(row.epsilon), float(row.value)))
+    return {key: [value for _, value in sorted(pairs)] for key, pairs in found.items()}
+
+
+def test_the_thesis_tables_are_whole(thesis):
+    networks = [f"{data}_{net}" for net in ("vgg16", "resnet50", "inception_v3") for data in ("cifar10", "cifar100")]
+    models = [model for network in networks for model in (network, f"{network}_student")]
+    expected = {(f"table 5-{i}", model, attack) for i, model in enumerate(models, 1) for attack in ("fgsm", "pgd")}
+    tables = thesis_tables(thesis)
+    assert set(tables) == expected and {len(values) for values in tables.values()} == {8}
+    attacked = [row for row in thesis if row.quantity == "robust_accuracy"]
+    assert (
+        len(attacked) == 192
+        and {row.n for row in attacked} == {200}
+        and {row.epsilon for row in attacked} == set(EPSILONS)
+    )
+    # 200 images make steps of half a point.
+    assert all(float(row.value) * 2 == round(float(row.value) * 2) for row in attacked)
+    assert len(thesis) == 192 + 6 * 3 + 6 * 6
+
+
+def test_the_thesis_pgd_stands_still_from_epsilon_0_4_on(thesis):
+    for (_, _, attack), values in thesis_tables(thesis).items():
+        assert (len(set(values[3:])) == 1) == (attack == "pgd")
+
+
+def test_the_thesis_averages_follow_from_its_tables_but_for_three(thesis):
+    """Drops are from the undefended network's accuracy, the students' too; 5.32 is the difference of two rounded drops."""
+    means = {(model, attack): sum(values) / 8 for (_, model, attack), values in thesis_tables(thesis).items()}
+    clean = {row.model: float(row.value) for row in thesis if row.quantity == "evaluation_accuracy"}
+    wrong = set()
+    for row in thesis:
+        baseline = row.model.removesuffix("_student")
+        if row.unit == "points":
+            robust = means[row.model, row.attack]
+            gain = robust - means[baseline, row.attack]
+            expected = gain if row.quantity == "average_gain" else clean[baseline] - robust
+            assert (row.quantity == "average_drop") == (row.model == baseline)
+            if abs(float(row.value) - expected) > 0.01:
+                wrong.add((row.source.removeprefix("section "), row.quantity, row.attack))
+    assert wrong == WRONG
+
+
 # --- beside the study's own ------------------------------------------------------------------------------------------
 
 
@@ -118,7 +197,7 @@ def tables(seeds=(1,)) -> dict[str, pd.DataFrame]:
     On 100 images: 60 right on the test part (Wilson 50.20 to 69.06), 50 under fgsm (40.38 to 59.62).
     """
     wilson = {60: (0.5020, 0.6906), 50: (0.4038, 0.5962), 20: (0.1334, 0.2888), 90: (0.8256, 0.9448)}
-    found: dict[str, list[dict]] = {"robust": [], "clean": [], "training": [], "iterations": []}
+    found: dict[str, list[dict]] = {"robust": [], "clean": [], "training": [], "drops": [], "iterations": []}
     for k, seed in enumerate(seeds):
 
         def accuracy(correct, more=k):
@@ -134,6 +213,14 @@ def tables(seeds=(1,)) -> dict[str, pd.DataFrame]:
             attacked = key | {"attack": attack, "epsilon": epsilon, "verdict": verdict, "clip": clip}
             found["robust"].append(attacked | accuracy(50 if attack == "fgsm" else 20))
         found["training"].append(key | {"seconds_per_epoch": 4.0 + k, "training_accuracy": 0.83 + k / 100})
+        drop = {"drop": 0.1 + k / 100, "drop_low": 0.05, "drop_high": 0.15, "verdict": "pass", "verdict_baseline": ""}
+        gain = {"gain": "", "gain_low": "", "gain_high": ""} | {
+            f"drop_from_baseline{end}": "" for end in ("", "_low", "_high")
+        }
+        found["drops"].append(key | {"attack": "fgsm", "clip": "ball", "n": 100} | drop | gain)
+        gain = {"gain": -0.2, "gain_low": -0.25, "gain_high": -0.15, "verdict_baseline": "fail"}
+        gain |= {"drop_from_baseline": 0.3, "drop_from_baseline_low": 0.2, "drop_from_baseline_high": 0.4}
+        found["drops"].append(key | {"attack": "pgd", "clip": "ball", "n": 100} | drop | gain)
         for iterations in (1, 25):
             swept = key | {"sweep": "longer", "epsilon": "0.05", "iterations": iterations}
             found["iterations"].append(swept | accuracy(60 if iterations == 1 else 20))
@@ -171,6 +258,70 @@ def test_each_quantity_is_held_against_its_own_measure(tmp_path):
     assert set(table["dataset"]) == {"d_1"} and set(table["publication"]) == {"report"}
 
 
+def test_averages_are_held_against_drops_and_gains_in_points(tmp_path):
+    lines = ["average_drop,fgsm,,,12,200", "average_drop_from_baseline,pgd,,,-4.06,200", "average_gain,pgd,,,-20.5,"]
+    table = held(tmp_path, *(f"s,a,{line}" for line in lines))
+    assert table["measured"].tolist() == pytest.approx([10, 30, -20])
+    assert table["measured_low"].tolist() == pytest.approx([5, 20, -25])
+    assert table["difference"].tolist() == pytest.approx([-2, 34.06, 0.5])
+    assert set(table["unit"]) == {"points"} and table["published_n"].tolist()[:2] == [200, 200]
+    assert table["published_low"].isna().all()  # of a mean over epsilons the number of images implies none
+    assert table["inside"].tolist() == [True, False, True] and set(table["apart"]) == {""}
+    assert table["verdict"].tolist() == ["pass", "pass", "fail"]  # of a gain the baseline's counts, too
+    text = published_markdown(table)
+    assert (
+        "- a, average drop from baseline under pgd (s): published -4.06, measured 30.00 [20.00, 40.00], +34.06 points"
+        in text
+    )
+    assert "| -20.00 [-25.00, -15.00] † |" in text
+
+
+def test_without_a_baseline_there_is_no_gain_to_hold_a_number_against(tmp_path):
+    with pytest.raises(UserError, match="the tables have no average gain under fgsm of a"):
+        held(tmp_path, "s,a,average_gain,fgsm,,,5,")
+
+
+def test_a_source_with_several_epsilons_is_shown_in_its_own_shape(tmp_path):
+    """Epsilons rise downward whatever their order in the file; what a source does not tell is empty."""
+    found = tables()
+    more = found["robust"].assign(epsilon="0.05", accuracy=0.75, ci_low=0.7, ci_high=0.8)
+    found["robust"] = pd.concat([found["robust"], more])
+    found["robust"].loc[found["robust"]["attack"] == "fgsm", "verdict"] = "fail"
+    lines = [
+        "s,a,clean_accuracy,,,,1,",
+        "table 1,a,robust_accuracy,fgsm,0.1,,90,100",
+        "table 1,a,robust_accuracy,pgd,0.1,,20,",
+    ]
+    lines += ["table 1,a,robust_accuracy,fgsm,0.05,,90,100", "table 2,a,robust_accuracy,fgsm,0.1,,90,"]
+    text = published_markdown(compare(read_published(write(tmp_path / "report.csv", *lines)), measured(**found)))
+    assert [line for line in text.splitlines() if line[:2] == "##"] == [
+        *("## table 1", "## All numbers", "## Differences larger than the intervals")
+    ]
+    block = text.split("## table 1")[1].split("## All numbers")[0]
+    assert "Robust accuracy of a, in per cent." in block
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines() if line[:1] == "|"]
+    assert cells[0] == ["epsilon", "fgsm, published", "fgsm, measured", "pgd, published", "pgd, measured"]
+    assert cells[2:] == [
+        ["0.05", "90 [82.56, 94.48]", "75.00 [70.00, 80.00] †", "", ""],
+        ["0.1", "90 [82.56, 94.48]", "50.00 [40.38, 59.62] †", "20", "20.00 [13.34, 28.88] ‡"],
+    ]
+
+
+def test_a_source_with_one_epsilon_is_in_the_list_alone(tmp_path):
+    lines = [ROBUST.format("90", ""), "table 1,a,robust_accuracy,pgd,0.1,,20,", "table 2,a,clean_accuracy,,,,60,"]
+    text = published_markdown(held(tmp_path, *lines))
+    assert [line for line in text.splitlines() if line[:2] == "##"] == ["## Differences larger than the intervals"]
+
+
+def test_several_models_of_one_source_are_told_apart(tmp_path):
+    found = tables()
+    found["robust"] = pd.concat([found["robust"], found["robust"].assign(model="b", epsilon="0.2", accuracy=0.25)])
+    lines = ["t,a,robust_accuracy,fgsm,0.1,,50,", "t,b,robust_accuracy,fgsm,0.2,,25,"]
+    text = published_markdown(compare(read_published(write(tmp_path / "r.csv", *lines)), measured(**found)))
+    assert "| epsilon   | a, fgsm, published   | a, fgsm, measured    | b, fgsm, published   |" in text
+    assert "Robust accuracy of a, b, in per cent." in text
+
+
 @pytest.mark.parametrize(
     ("value", "n", "interval", "inside", "apart"),
     [
@@ -197,9 +348,8 @@ def test_what_the_intervals_say(tmp_path, value, n, interval, inside, apart):
 
 def test_of_several_seeds_the_mean_stands_with_the_least_and_greatest(tmp_path):
     """50 and 51 of 100 under fgsm, losses of 0.5 and 1.5; the second seed fails its diagnosis."""
-    robust, loss, outside = held(
-        tmp_path, ROBUST.format("50.5", ""), "s,a,clean_loss,,,,0.5,", ROBUST.format("51.1", "9"), seeds=(1, 2)
-    ).itertuples()
+    lines = [ROBUST.format("50.5", ""), "s,a,clean_loss,,,,0.5,", "table 2,a,robust_accuracy,fgsm,0.1,,51.1,9"]
+    robust, loss, outside = held(tmp_path, *lines, seeds=(1, 2)).itertuples()
     assert (robust.measured, robust.measured_low, robust.measured_high) == pytest.approx((50.5, 50, 51))
     assert robust.seeds == 2 and robust.verdict == "fail" and robust.inside is True
     assert (loss.measured, loss.measured_low, loss.measured_high) == (1.0, 0.5, 1.5) and loss.inside is True
@@ -224,9 +374,9 @@ def test_a_number_without_its_counterpart_is_an_error(tmp_path, line):
 def test_the_text_lists_what_the_intervals_do_not_cover(tmp_path):
     lines = [
         ROBUST.format("90", "100"),  # apart
-        ROBUST.format("60", "100"),  # outside, but not apart
+        ROBUST.format("60", "100").replace("table 1", "table 3"),  # outside, but not apart
         "section 2,a,clean_accuracy,,,,93.70,",  # outside, no n
-        "section 2,a,clean_accuracy,,,,60,",
+        "section 3,a,clean_accuracy,,,,60,",
         "section 2,a,clean_loss,,,,0.2374,",
         "section 2,a,seconds_per_epoch,,,,400,",
     ]
@@ -268,6 +418,6 @@ def test_the_file_keeps_published_numbers_as_they_are_and_has_empty_cells(tmp_pa
 
 def test_a_study_without_sweeps_or_attacks_has_clean_numbers_still(tmp_path):
     found = tables()
-    nothing = measured(found["robust"].head(0), found["clean"], found["training"], None)
+    nothing = measured(found["robust"].head(0), found["clean"], found["training"], found["drops"].head(0), None)
     rows = read_published(write(tmp_path / "p.csv", "s,a,clean_accuracy,,,,60,"))
     assert compare(rows, nothing)["measured"].tolist() == pytest.approx([60])

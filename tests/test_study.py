@@ -276,7 +276,10 @@ def test_a_mistake_is_one_sentence_that_names_the_key(config, changes, words):
         ("s,undefended,robust_accuracy,pgd,0.100,,90,", None),
         ("s,teacher,iterations_accuracy,longer,0.050,25,90,", None),
         ("s,original,clean_accuracy,,,,90,", ["model is 'original'", "undefended"]),
-        ("s,teacher,robust_accuracy,bim,0.1,,90,", ["attack is 'bim'", "the attacks of this study are fgsm, pgd"]),
+        (
+            "s,teacher,robust_accuracy,bim,0.1,,90,",
+            ["attack is 'bim'", "the attacks of this study are fgsm, pgd, alone, none"],
+        ),
         ("s,teacher,robust_accuracy,longer,0.05,,90,", ["attack is 'longer'", "fgsm, pgd"]),
         ("s,teacher,robust_accuracy,fgsm,0.15,,90,", ["epsilon is 0.15", "fgsm has 0.02, 0.05, 0.1"]),
         ("s,teacher,robust_accuracy,pgd,0.1,,90,", ["pgd is not run on teacher", "or run it"]),
@@ -288,6 +291,14 @@ def test_a_mistake_is_one_sentence_that_names_the_key(config, changes, words):
         ("s,teacher,iterations_accuracy,longer,0.05,24,90,", ["iterations is 24; longer has 1, 25"]),
         ("s,undefended,iterations_accuracy,longer,0.05,25,90,", ["longer is not run on undefended"]),
         ("s,teacher,clean_accuracy,,,,890,", ["more than 100 %"]),
+        ("s,undefended,average_drop,pgd,,,-3,", None),
+        ("s,teacher,average_gain,fgsm,,,5,", None),
+        ("s,teacher,average_drop_from_baseline,fgsm,,,5,", None),
+        ("s,undefended,average_gain,fgsm,,,5,", ["undefended has no baseline", "name one"]),
+        ("s,undefended,average_drop_from_baseline,fgsm,,,5,", ["undefended has no baseline"]),
+        ("s,teacher,average_gain,alone,,,5,", ["alone is not run on undefended, the baseline of teacher"]),
+        ("s,teacher,average_drop,none,,,5,", ["none has no epsilon above 0"]),
+        ("s,teacher,average_drop,bim,,,5,", ["attack is 'bim'"]),
     ],
 )
 def test_a_published_number_has_to_be_one_of_the_study(config, tmp_path, line, words):
@@ -295,6 +306,8 @@ def test_a_published_number_has_to_be_one_of_the_study(config, tmp_path, line, w
     put(config, "attacks/pgd/models", ["undefended"])
     sweep = {"method": "bim", "step": 0.01, "epsilon": 0.05, "iterations": [1, 25], "models": ["teacher"]}
     put(config, "iteration_sweeps", {"longer": sweep})
+    put(config, "attacks/alone", {"method": "fgsm", "models": ["teacher"]})
+    put(config, "attacks/none", {"method": "fgsm", "epsilons": [0]})
     put(config, "published", [str(tmp_path / "p.csv")])
     if words is None:
         check(config)

@@ -53,7 +53,7 @@ def test_everything_was_made(tiny_run):
     )
     names = ("robust_accuracy", "clean_accuracy", "worst_case", "transfer")
     expected = {f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")}
-    expected |= {f"{name}.{suffix}" for name in ("training", "published") for suffix in ("csv", "md")}
+    expected |= {f"{name}.{suffix}" for name in ("training", "drops", "published") for suffix in ("csv", "md")}
     expected |= {"iterations.csv", "iterations.md", "iteration_curves.csv"}
     assert tables == expected | {"curves.csv", "verdicts.csv", "verdicts.md", "comparisons.csv", "findings.md"}
     assert {
@@ -228,7 +228,7 @@ def test_a_training_is_told_by_the_epoch_that_was_kept(tiny_run):
 
 
 def test_published_numbers_stand_beside_those_of_the_tables(tiny_run):
-    clean, robust, loss, seconds, swept = rows(tiny_run, "published.csv")
+    clean, robust, loss, seconds, swept, gain = rows(tiny_run, "published.csv")
     found = {(row["model"], row["part"]): row for row in rows(tiny_run, "clean_accuracy.csv")}
     told = found["undefended", "test"]
     assert float(clean["measured"]) == pytest.approx(100 * float(told["accuracy"]))
@@ -246,6 +246,13 @@ def test_published_numbers_stand_beside_those_of_the_tables(tiny_run):
     assert seconds["measured"] == told["seconds_per_epoch"]
     (told,) = [row for row in rows(tiny_run, "iterations.csv") if row["iterations"] == "3"]
     assert float(swept["measured"]) == pytest.approx(100 * float(told["accuracy"]))
+    accuracies = {"undefended": [], "distilled": []}
+    for row in rows(tiny_run, "robust_accuracy.csv"):
+        if row["attack"] == "fgsm" and row["model"] in accuracies:
+            accuracies[row["model"]].append(float(row["accuracy"]))
+    expected = 100 * (np.mean(accuracies["distilled"]) - np.mean(accuracies["undefended"]))
+    assert float(gain["measured"]) == pytest.approx(expected, abs=1e-6) and gain["measured_n"] == "30"
+    assert (gain["published"], gain["unit"], gain["published_low"]) == ("-1.5", "points", "")
 
 
 def test_the_same_seed_gives_the_same_bytes_twice(tiny_run, tmp_path):
@@ -293,7 +300,14 @@ TOGETHER = {
     "probe_model",
 }  # look at all attacks on a model
 LAST = {  # look at the whole study
-    *("diagnose_attacks", "aggregate_tables", "write_findings", "plot_epsilon_curve", "plot_comparison"),
+    *(
+        "diagnose_attacks",
+        "aggregate_tables",
+        "aggregate_drops",
+        "write_findings",
+        "plot_epsilon_curve",
+        "plot_comparison",
+    ),
     *("compare_published", "plot_published"),
 }
 
@@ -344,7 +358,8 @@ def test_a_published_number_is_held_against_what_was_measured_before(tiny_copy):
 
 def test_another_baseline_changes_no_training(tiny_copy):
     edit(tiny_copy, TINY, "teacher: teacher\n", "teacher: teacher\n    baseline: teacher\n")
-    assert set(planned(tiny_copy)) == {"aggregate_training", "write_findings", "compare_published", "plot_published"}
+    last = {"write_findings", "compare_published", "plot_published"}
+    assert set(planned(tiny_copy)) == {"aggregate_training", "aggregate_drops"} | last
 
 
 def test_a_sweep_touches_nothing_but_its_own(tiny_copy):

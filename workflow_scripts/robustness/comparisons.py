@@ -1,6 +1,6 @@
-"""Paired comparisons of two accuracies on the same images: tests, intervals, and how many images it takes."""
+"""Paired comparisons on the same images: tests, intervals, and how many images it takes."""
 
-from math import ceil, sqrt
+from math import ceil, nan, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -42,6 +42,18 @@ def paired_difference(only_first: int, only_second: int, n: int, level: float = 
     centre = (first - second) / total
     half = NormalDist().inv_cdf(0.5 + level / 2) * sqrt(first + second - (first - second) ** 2 / total) / total
     return (only_first - only_second) / n, max(-1.0, centre - half), min(1.0, centre + half)
+
+
+def mean_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
+    """The mean of one number an image and its normal interval: (mean, low, high).
+
+    values: (n,), one or more. The interval is the mean -+ z standard errors, those from the standard deviation with n - 1
+    (1.96 of them at 95 %); of a single image it is NaN. Where all images agree it has no width.
+    """
+    values = np.asarray(values, float)
+    mean, n = float(values.mean()), len(values)
+    half = NormalDist().inv_cdf(0.5 + level / 2) * float(values.std(ddof=1)) / sqrt(n) if n > 1 else nan
+    return mean, mean - half, mean + half
 
 
 def images_needed(difference: float, discordant: float, level: float = 0.05, power: float = 0.8) -> int:

@@ -6,7 +6,7 @@ from textwrap import fill
 
 import pandas as pd
 
-from robustness.marks import MARKS
+from robustness.marks import marks_of
 from robustness.plotting import draw_band, label_metric
 from robustness.records import read_records
 
@@ -26,7 +26,7 @@ def read_curves(path: str | Path) -> pd.DataFrame:
 def mark_of(line: pd.DataFrame) -> str:
     """The marks of a line, the same in all of its rows: of a verdict that is no pass, and ‡ where epsilon is no bound."""
     first = line.iloc[0]
-    return MARKS[first["verdict"]] + ("‡" if first["clip"] == "pixel_range" else "")
+    return marks_of(first["verdict"], first["clip"])
 
 
 def draw_line(axes, line: pd.DataFrame, metric: str, name: str, i: int) -> None:

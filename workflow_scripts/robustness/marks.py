@@ -14,3 +14,8 @@ LEGEND = (
 def worst(verdicts: Iterable[str]) -> str:
     """The worst of some verdicts; pass where there is none."""
     return max(verdicts, key=ORDER.index, default=PASS)
+
+
+def marks_of(verdict: str, clip: str) -> str:
+    """The mark of a measured number: of its verdict ('' where there is none), and ‡ where epsilon does not bound its attack."""
+    return MARKS.get(verdict, "") + ("‡" if clip == "pixel_range" else "")

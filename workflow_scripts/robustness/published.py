@@ -8,7 +8,12 @@ from pathlib import Path
 from robustness.errors import UserError
 
 COLUMNS = ["source", "model", "quantity", "attack", "epsilon", "iterations", "value", "n"]
-ATTACKED = {"robust_accuracy": ["attack", "epsilon"], "iterations_accuracy": ["attack", "epsilon", "iterations"]}
+AVERAGES = ("average_drop", "average_drop_from_baseline", "average_gain")  # over an attack's epsilons
+ATTACKED = {
+    "robust_accuracy": ["attack", "epsilon"],
+    "iterations_accuracy": ["attack", "epsilon", "iterations"],
+    **{quantity: ["attack"] for quantity in AVERAGES},
+}
 UNITS = {  # of every quantity that a number may be of
     "clean_accuracy": "%",
     "clean_loss": "nats",
@@ -16,7 +21,9 @@ UNITS = {  # of every quantity that a number may be of
     "evaluation_accuracy": "%",
     "training_accuracy": "%",
     "seconds_per_epoch": "s",
-    **dict.fromkeys(ATTACKED, "%"),
+    "robust_accuracy": "%",
+    "iterations_accuracy": "%",
+    **dict.fromkeys(AVERAGES, "points"),
 }
 
 
@@ -26,7 +33,7 @@ class Published:
 
     place: file and line, for errors. publication: the file's name. source: where in it the number stands. model, attack,
     epsilon, iterations: of the study it is held against; the last three empty where the quantity has none. value: as it
-    was published, accuracies in per cent. n: images that it was measured on, None if that was not told.
+    was published, accuracies in per cent, averages of drops and gains in percentage points. n: images that it was measured on, None if that was not told.
     """
 
     place: str
@@ -42,7 +49,7 @@ class Published:
 
     @property
     def unit(self) -> str:
-        """The unit of the value: %, nats or s."""
+        """The unit of the value: %, points (of percentage, with a sign), nats or s."""
         return UNITS[self.quantity]
 
 
@@ -56,9 +63,11 @@ def read_published(path: str | Path) -> list[Published]:
                 raise UserError(
                     f"{path} has other columns than {', '.join(COLUMNS)}: write just these into its first line."
                 )
-            return [_checked(f"{path}, line {rows.line_num}", path.stem, row) for row in rows]
+            found = [_checked(f"{path}, line {rows.line_num}", path.stem, row) for row in rows]
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} can't be read as CSV in UTF-8 ({error}): save it as such.") from error
+    _check_unique(found)
+    return found
 
 
 def _checked(place: str, publication: str, row: dict) -> Published:
@@ -76,7 +85,10 @@ def _checked(place: str, publication: str, row: dict) -> Published:
         raise UserError(
             f"{place}: {idle[0]} is '{row[idle[0]]}', which means nothing for a {quantity}: leave it empty."
         )
-    for column in ("value", "epsilon"):
+    signed = UNITS[quantity] == "points"
+    if signed and not -100 <= _number(row["value"]) <= 100:
+        raise UserError(f"{place}: value is '{row['value']}'; it must be a number from -100 to 100.")
+    for column in ("epsilon",) if signed else ("value", "epsilon"):
         if row[column] and not 0 <= _number(row[column]) < math.inf:
             raise UserError(f"{place}: {column} is '{row[column]}'; it must be a number, 0 or more.")
     if UNITS[quantity] == "%" and _number(row["value"]) > 100:
@@ -87,6 +99,16 @@ def _checked(place: str, publication: str, row: dict) -> Published:
     return Published(place, publication, **row | {"n": int(row["n"]) if row["n"] else None})
 
 
+def _check_unique(rows: list[Published]) -> None:
+    """A source tells each number once: twice, it could not be put into a table of that source."""
+    seen: dict[tuple, str] = {}
+    for row in rows:
+        of = (row.source, row.model, row.quantity, row.attack, row.epsilon and float(row.epsilon), row.iterations)
+        if of in seen:
+            raise UserError(f"{row.place}: the same number as in {seen[of]}: remove one, or tell their sources apart.")
+        seen[of] = row.place.rsplit(", ", 1)[1]
+
+
 def _number(text: str) -> float:
     try:
         return float(text)
@@ -95,7 +117,8 @@ def _number(text: str) -> float:
 
 
 def described(quantity: str, attack: str, epsilon: str, iterations: str) -> str:
-    """What a number is of, in words: `robust accuracy under fgsm at epsilon 0.1`."""
+    """What a number is of, in words: `robust accuracy under fgsm at epsilon 0.1`; what it is not of is empty."""
     words = "accuracy" if iterations else quantity.replace("_", " ")
-    words += f" under {attack} at epsilon {epsilon}" if attack else ""
+    words += f" under {attack}" if attack else ""
+    words += f" at epsilon {epsilon}" if epsilon else ""
     return words + (f" after {iterations} iterations" if iterations else "")

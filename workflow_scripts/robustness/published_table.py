@@ -6,7 +6,7 @@ import pandas as pd
 
 from robustness.errors import UserError
 from robustness.intervals import wilson_interval
-from robustness.marks import LEGEND, MARKS, worst
+from robustness.marks import LEGEND, marks_of, worst
 from robustness.published import Published, described
 
 COLUMNS = [
@@ -26,10 +26,16 @@ EMPTY = {
     "verdict": "",
     "clip": "",
 }
+AVERAGES = {  # published quantity: the measures of drops.csv that it is one of, and the verdicts that concern it
+    "average_drop": ("drop", ["verdict"]),
+    "average_drop_from_baseline": ("drop_from_baseline", ["verdict"]),
+    "average_gain": ("gain", ["verdict", "verdict_baseline"]),
+}
 CLEAN_PARTS = {"clean_accuracy": "test", "validation_accuracy": "validation", "evaluation_accuracy": "evaluation"}
 NOTE = (
-    "What was published stands beside what this study measured; nothing is adjusted. Accuracies are in per cent, losses in "
-    "nats, times in seconds; the difference is measured minus published. Behind a published accuracy stands the 95 % Wilson "
+    "What was published stands beside what this study measured; nothing is adjusted. Accuracies are in per cent, averages of "
+    "drops and gains in percentage points (drops.md), losses in nats, times in seconds; the difference is measured minus "
+    "published. Behind a published accuracy stands the 95 % Wilson "
     "interval that its number of images implies, where that number is told. Behind a measured one stands its own, or, with "
     "several seeds, behind the mean the least and the greatest. Of one seed, losses, times and accuracies while training have "
     "no interval. A number that was published as about so much is taken as it stands. Times are those of different machines. "
@@ -39,13 +45,17 @@ TOLERANCE = 1e-9  # of 100 x share against a number in per cent
 
 
 def measured(
-    robust: pd.DataFrame, clean: pd.DataFrame, training: pd.DataFrame, iterations: pd.DataFrame | None
+    robust: pd.DataFrame,
+    clean: pd.DataFrame,
+    training: pd.DataFrame,
+    drops: pd.DataFrame,
+    iterations: pd.DataFrame | None,
 ) -> pd.DataFrame:
     """Everything that a published number can be held against, one row a number and seed.
 
-    robust, clean, training, iterations: the study's tables of these names, the last None where there is no sweep. Columns
-    of the result: dataset, KEYS (epsilon and iterations as numbers), seed, value, low, high (accuracies in per cent; no
-    interval is NaN), n, verdict ('' where there is none).
+    robust, clean, training, drops, iterations: the study's tables of these names, the last None where there is no sweep.
+    Columns of the result: dataset, KEYS (epsilon and iterations as numbers), seed, value, low, high (accuracies in per
+    cent, averages in percentage points; no interval is NaN), n, verdict ('' where there is none).
     """
     parts = [
         _accuracies(robust, "robust_accuracy"),
@@ -53,6 +63,7 @@ def measured(
         _numbers(clean[clean["part"] == "test"], "clean_loss", "loss"),
         _numbers(training, "seconds_per_epoch", "seconds_per_epoch"),
         _numbers(training.assign(share=100 * training["training_accuracy"]), "training_accuracy", "share"),
+        *(_averages(drops, quantity) for quantity in AVERAGES),
     ]
     if iterations is not None:
         parts.append(_accuracies(iterations.assign(attack=iterations["sweep"]), "iterations_accuracy"))
@@ -72,6 +83,16 @@ def _accuracies(table: pd.DataFrame, quantity: str) -> pd.DataFrame:
     """The accuracies of a table with their intervals, from shares to per cent."""
     in_percent = {"low": 100 * table["ci_low"], "high": 100 * table["ci_high"], "share": 100 * table["accuracy"]}
     return _numbers(table.assign(**in_percent), quantity, "share")
+
+
+def _averages(table: pd.DataFrame, quantity: str) -> pd.DataFrame:
+    """One measure of drops.csv, where there is one, from shares to percentage points."""
+    measure, concerned = AVERAGES[quantity]
+    # What a row lacks for want of a baseline is an empty cell.
+    ends = {"share": "", "low": "_low", "high": "_high"}
+    points = {name: 100 * pd.to_numeric(table[f"{measure}{end}"]) for name, end in ends.items()}
+    verdict = [worst(verdicts) if all(verdicts) else "" for verdicts in table[concerned].to_numpy()]
+    return _numbers(table.assign(**points, verdict=verdict).dropna(subset="share"), quantity, "share")
 
 
 def compare(published: list[Published], found: pd.DataFrame) -> pd.DataFrame:
@@ -124,11 +145,6 @@ def _seeds_of(row: Published, found: pd.DataFrame) -> pd.DataFrame:
     return found[chosen]
 
 
-def marks_of(verdict: str, clip: str) -> str:
-    """The mark of a measured number: of its verdict, and of an attack that epsilon does not bound."""
-    return MARKS.get(verdict, "") + ("‡" if clip == "pixel_range" else "")
-
-
 def _cell(value: str, low: float, high: float, mark: str = "") -> str:
     """A number with its interval, if it has one, and its mark."""
     interval = "" if math.isnan(low) else f"[{low:.2f}, {high:.2f}]"
@@ -147,11 +163,43 @@ def _shown(row) -> dict[str, str]:
     }
 
 
+def with_sources(table: pd.DataFrame) -> pd.DataFrame:
+    """The same comparison, its sources with the publication's name where there are several."""
+    several = table["publication"].nunique() > 1
+    return table.assign(source=table["publication"] + ", " + table["source"]) if several else table
+
+
+def against_epsilon(table: pd.DataFrame) -> pd.Series:
+    """Which rows are robust accuracies of a source that tells them at several epsilons, as a published table does; bool."""
+    robust = table["quantity"] == "robust_accuracy"
+    epsilons = (
+        pd.to_numeric(table["epsilon"])
+        .where(robust)
+        .groupby([table["publication"], table["source"]])
+        .transform("nunique")
+    )
+    return robust & (epsilons > 1)
+
+
+def _as_published(table: pd.DataFrame) -> str:
+    """Robust accuracies in the shape that their sources have: epsilon down, what was published and measured across."""
+    text = ""
+    for source, rows in table[against_epsilon(table)].groupby("source", sort=False):
+        models = list(dict.fromkeys(rows["model"]))
+        lines: dict[float, dict[str, str]] = {}
+        for row in sorted(rows.itertuples(), key=lambda row: float(row.epsilon)):
+            line, shown = lines.setdefault(float(row.epsilon), {"epsilon": row.epsilon}), _shown(row)
+            of = row.attack if len(models) == 1 else f"{row.model}, {row.attack}"
+            line |= {f"{of}, {kind}": shown[kind] for kind in ("published", "measured")}
+        grid = pd.DataFrame(list(lines.values())).fillna("").to_markdown(index=False, disable_numparse=True)
+        text += f"## {source}\n\nRobust accuracy of {', '.join(models)}, in per cent.\n\n{grid}\n\n"
+    return text and f"{text}## All numbers\n\n"
+
+
 def published_markdown(table: pd.DataFrame) -> str:
-    """Markdown, one row a published number, and below them the differences that are larger than both intervals."""
+    """Markdown: published tables in their own shape, one row a published number, and what differs by more than both intervals."""
     words = {True: "yes", False: "no", "": ""}
-    if table["publication"].nunique() > 1:
-        table = table.assign(source=table["publication"] + ", " + table["source"])
+    table = with_sources(table)
     lines, beyond = [], []
     for row in table.itertuples():
         of, shown = described(row.quantity, row.attack, row.epsilon, row.iterations), _shown(row)
@@ -165,9 +213,9 @@ def published_markdown(table: pd.DataFrame) -> str:
     seeds = "" if not len(table) or table["seeds"].max() == 1 else f" Measured with {table['seeds'].max()} seeds."
     listed = "\n".join(beyond) if beyond else "None."
     return (
-        f"# Published beside measured\n\n{NOTE}{seeds} {LEGEND}\n\n"
+        f"# Published beside measured\n\n{NOTE}{seeds} {LEGEND}\n\n{_as_published(table)}"
         f"{pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True)}\n\n"
         "## Differences larger than the intervals\n\n"
-        "Here the intervals have nothing in common; where the number of images was not published, the published number lies "
-        f"outside the measured interval. What has no interval is not judged.\n\n{listed}\n"
+        "Here the intervals have nothing in common; where the published number has none (its number of images was not told, "
+        f"or it is an average), it lies outside the measured interval. What has no interval is not judged.\n\n{listed}\n"
     )

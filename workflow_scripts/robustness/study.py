@@ -14,7 +14,7 @@ from robustness.download import is_url
 from robustness.epsilon_units import EPSILON_UNITS
 from robustness.errors import UserError
 from robustness.network_settings import WITH_BASE, check_head
-from robustness.published import Published, read_published
+from robustness.published import AVERAGES, Published, read_published
 
 RESERVED = ("worst_case", "worst_case_norm_inf", "worst_case_norm_2", "clean", "iterations")  # names no attack may have
 
@@ -597,6 +597,9 @@ def _check_published(config: dict, row: Published) -> None:
     if row.model not in entry.get("models", config["models"]):
         raise UserError(f"{row.place}: {row.attack} is not run on {row.model}: leave the row out, or run it.")
     epsilons = [epsilon_text(entry["epsilon"])] if swept else epsilons_of(config, row.attack)
+    if row.quantity in AVERAGES:
+        _check_average(config, row, epsilons)
+        return
     if float(row.epsilon) not in map(float, epsilons):
         raise UserError(
             f"{row.place}: epsilon is {row.epsilon}; {row.attack} has {', '.join(epsilons)}: leave the row out, or add it."
@@ -605,6 +608,20 @@ def _check_published(config: dict, row: Published) -> None:
         counts = ", ".join(map(str, entry["iterations"]))
         raise UserError(
             f"{row.place}: iterations is {row.iterations}; {row.attack} has {counts}: leave the row out, or add it."
+        )
+
+
+def _check_average(config: dict, row: Published, epsilons: list[str]) -> None:
+    if not any(float(text) > 0 for text in epsilons):
+        raise UserError(f"{row.place}: {row.attack} has no epsilon above 0: leave the row out, or add one.")
+    if row.quantity == "average_drop":
+        return
+    baseline = baseline_of(config, row.model)
+    if baseline is None:
+        raise UserError(f"{row.place}: {row.model} has no baseline: leave the row out, or name one in its entry.")
+    if row.quantity == "average_gain" and baseline not in config["attacks"][row.attack].get("models", [baseline]):
+        raise UserError(
+            f"{row.place}: {row.attack} is not run on {baseline}, the baseline of {row.model}: leave the row out, or run it."
         )
 
 
