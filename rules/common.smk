@@ -309,7 +309,7 @@ def comparison_options(wildcards):
     """What a figure of config["plots"]["comparisons"] shows."""
     comparison = config["plots"]["comparisons"][wildcards.comparison]
     words = ["--title", comparison["title"]]
-    for option, key in (("--model", "models"), ("--attack", "attacks")):
+    for option, key in (("--model", "models"), ("--attack", "attacks"), ("--panel", "panels")):
         words += [word for name in comparison[key] for word in (option, name)]
     return shlex.join(words)
 
