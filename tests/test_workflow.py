@@ -53,8 +53,8 @@ def test_everything_was_made(tiny_run):
     )
     names = ("robust_accuracy", "clean_accuracy", "worst_case", "transfer")
     expected = {f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")}
-    expected |= {f"{name}.{suffix}" for name in ("training", "published") for suffix in ("csv", "md")}
-    expected |= {"iterations.csv", "iterations.md", "iteration_curves.csv"}
+    expected |= {f"{name}.{suffix}" for name in ("training", "published", "temperatures") for suffix in ("csv", "md")}
+    expected |= {"iterations.csv", "iterations.md", "iteration_curves.csv", "temperature_curves.csv"}
     assert tables == expected | {"curves.csv", "verdicts.csv", "verdicts.md", "comparisons.csv", "findings.md"}
     assert {
         "worst_case_norm_inf.png",
@@ -66,6 +66,8 @@ def test_everything_was_made(tiny_run):
         "eps0.10.png",
         "bim_iterations.png",
         "two_models.svg",
+        "budget.png",
+        "to_50.png",
         "published.png",
     } <= plots
     for path in (tiny_run / "results/plots").rglob("*.png"):
@@ -199,6 +201,30 @@ def test_a_sweep_has_a_row_a_number_of_iterations_and_agrees_with_the_records(ti
         assert crafted["images"].dtype == np.float32 and crafted["images"].shape == (2, 30, 28, 28, 1)
         model = (tiny_run / "results/models/undefended/seed3/model.keras").read_bytes()
         assert json.loads(str(crafted["note"]))["model_sha256"] == hashlib.sha256(model).hexdigest()
+
+
+def test_a_temperature_sweep_agrees_with_the_other_tables(tiny_run):
+    table = {(row["model"], row["quantity"]): row for row in rows(tiny_run, "temperatures.csv")}
+    quantities = ("clean_accuracy", "evaluation_accuracy", "robust_accuracy", "worst_case", "zero_gradients")
+    temperatures = {"undefended": ("teacher", "1"), "teacher": ("teacher", "50"), "distilled": ("student", "50")}
+    assert set(table) == {(model, quantity) for model in temperatures for quantity in quantities}
+    for (model, _), row in table.items():
+        assert (row["series"], str(float(row["temperature"]))) == (
+            temperatures[model][0],
+            f"{temperatures[model][1]}.0",
+        )
+    for row in rows(tiny_run, "robust_accuracy.csv"):
+        if (row["attack"], row["epsilon"]) == ("fgsm", "0.10"):
+            told = table[row["model"], "robust_accuracy"]
+            assert (told["value"], told["verdict"]) == (row["accuracy"], row["verdict"])
+    for model in temperatures:
+        zero = json.loads((tiny_run / f"results/evaluation/{model}/seed3/probes.json").read_text())["zero_gradients"][
+            "fgsm"
+        ]
+        told = table[model, "zero_gradients"]
+        assert (
+            float(told["value"]) == pytest.approx(zero["zero"] / zero["n"]) and told["climbed_loss"] == "cross_entropy"
+        )
 
 
 def test_clean_accuracy_names_its_parts(tiny_run):
@@ -335,6 +361,11 @@ def test_a_title_plans_only_its_figures(tiny_copy):
 def test_a_comparison_is_a_figure_alone(tiny_copy):
     edit(tiny_copy, TINY, "attacks: [fgsm, pgd]}", "attacks: [pgd]}")
     assert set(planned(tiny_copy)) == {"plot_comparison"}
+
+
+def test_a_temperature_sweep_is_a_table_and_a_figure_alone(tiny_copy):
+    edit(tiny_copy, TINY, "teacher: [undefended, teacher], student", "teacher: [teacher], student")
+    assert set(planned(tiny_copy)) == {"aggregate_temperatures", "plot_temperatures"}
 
 
 def test_a_published_number_is_held_against_what_was_measured_before(tiny_copy):
