@@ -48,7 +48,11 @@ PGD = {"method": "pgd", "relative_step": 0.5, "iterations": 3}
 RANGE = {"method": "bim", "clip": "pixel_range", "relative_step": 0.5, "iterations": 10}
 SWEEP = {"method": "bim", "relative_step": 0.1, "epsilon": 0.05, "iterations": [1, 10]}
 COMPARISON = {"title": "t", "models": ["undefended", "teacher"], "attacks": ["fgsm", "pgd"]}
-HEATED = {"series": {"plain": ["undefended", "teacher"], "student": ["distilled"]}, "attacks": ["fgsm"], "epsilon": 0.1}
+HEATED = {
+    "series": {"plain": ["undefended", "teacher"], "student": ["undefended", "distilled"]},
+    "attacks": ["fgsm"],
+    "epsilon": 0.1,
+}
 
 
 @pytest.mark.parametrize(
@@ -178,9 +182,10 @@ HEATED = {"series": {"plain": ["undefended", "teacher"], "student": ["distilled"
             ["plots.comparisons.x.panels.1", "speed", "loss, accuracy, perturbation"],
         ),
         ({"temperature_sweeps": {"x": HEATED | {"model": []}}}, ["temperature_sweeps.x", "unknown key model", "series"]),
+        ({"temperature_sweeps": {"x": HEATED | {"series": {"s": ["teacher"]}}}}, ["temperature_sweeps.x.series.s", "of a length of at least 2"]),
         ({"temperature_sweeps": {"x": HEATED | {"series": {}}}}, ["temperature_sweeps.x.series", "of a length of at least 1"]),
         (
-            {"temperature_sweeps": {"x": HEATED | {"series": {"s": ["distiled"]}}}},
+            {"temperature_sweeps": {"x": HEATED | {"series": {"s": ["undefended", "distiled"]}}}},
             ["temperature_sweeps.x.series.s names 'distiled'", "undefended, teacher, distilled"],
         ),
         ({"temperature_sweeps": {"x": HEATED | {"attacks": ["least_norm"]}}}, ["temperature_sweeps.x.attacks", "least_norm", "fgsm, pgd"]),
@@ -199,7 +204,7 @@ HEATED = {"series": {"plain": ["undefended", "teacher"], "student": ["distilled"
             ["temperature_sweeps.x: its attacks are of the norms 2 and inf", "a figure for each"],
         ),
         (
-            {"temperature_sweeps": {"x": HEATED | {"series": {"s": ["teacher"], "t": ["m"]}}}, "datasets/cifar": OTHER,
+            {"temperature_sweeps": {"x": HEATED | {"series": {"s": ["undefended", "teacher"], "t": ["teacher", "m"]}}}, "datasets/cifar": OTHER,
              "models/m": MODEL | {"dataset": "cifar"}},
             ["temperature_sweeps.x: its models are of the datasets cifar and fashion_mnist"],
         ),

@@ -204,27 +204,22 @@ def test_a_sweep_has_a_row_a_number_of_iterations_and_agrees_with_the_records(ti
 
 
 def test_a_temperature_sweep_agrees_with_the_other_tables(tiny_run):
-    table = {(row["model"], row["quantity"]): row for row in rows(tiny_run, "temperatures.csv")}
+    table = rows(tiny_run, "temperatures.csv")
     quantities = ("clean_accuracy", "evaluation_accuracy", "robust_accuracy", "worst_case", "zero_gradients")
-    temperatures = {"undefended": ("teacher", "1"), "teacher": ("teacher", "50"), "distilled": ("student", "50")}
-    assert set(table) == {(model, quantity) for model in temperatures for quantity in quantities}
-    for (model, _), row in table.items():
-        assert (row["series"], str(float(row["temperature"]))) == (
-            temperatures[model][0],
-            f"{temperatures[model][1]}.0",
-        )
-    for row in rows(tiny_run, "robust_accuracy.csv"):
-        if (row["attack"], row["epsilon"]) == ("fgsm", "0.10"):
-            told = table[row["model"], "robust_accuracy"]
-            assert (told["value"], told["verdict"]) == (row["accuracy"], row["verdict"])
-    for model in temperatures:
-        zero = json.loads((tiny_run / f"results/evaluation/{model}/seed3/probes.json").read_text())["zero_gradients"][
-            "fgsm"
-        ]
-        told = table[model, "zero_gradients"]
-        assert (
-            float(told["value"]) == pytest.approx(zero["zero"] / zero["n"]) and told["climbed_loss"] == "cross_entropy"
-        )
+    series = {("teacher", "undefended", 1.0), ("teacher", "teacher", 50.0)}
+    series |= {("student", "undefended", 1.0), ("student", "distilled", 50.0)}
+    found = {(row["series"], row["model"], float(row["temperature"]), row["quantity"]) for row in table}
+    assert found == {(*member, quantity) for member in series for quantity in quantities} and len(table) == len(found)
+    robust = {row["model"]: row for row in rows(tiny_run, "robust_accuracy.csv") if row["attack"] == "fgsm"}  # at 0.10
+    for row in table:
+        if row["quantity"] == "robust_accuracy":
+            of = robust[row["model"]]
+            assert [row[key] for key in ("epsilon", "value", "verdict")] == ["0.10", of["accuracy"], of["verdict"]]
+        if row["quantity"] == "zero_gradients":
+            probes = json.loads((tiny_run / f"results/evaluation/{row['model']}/seed3/probes.json").read_text())
+            zero = probes["zero_gradients"]["fgsm"]
+            assert float(row["value"]) == pytest.approx(zero["zero"] / zero["n"], rel=1e-8)
+            assert row["climbed_loss"] == "cross_entropy"
 
 
 def test_clean_accuracy_names_its_parts(tiny_run):
@@ -364,7 +359,7 @@ def test_a_comparison_is_a_figure_alone(tiny_copy):
 
 
 def test_a_temperature_sweep_is_a_table_and_a_figure_alone(tiny_copy):
-    edit(tiny_copy, TINY, "teacher: [undefended, teacher], student", "teacher: [teacher], student")
+    edit(tiny_copy, TINY, "student: [undefended, distilled]", "pupil: [undefended, distilled]")
     assert set(planned(tiny_copy)) == {"aggregate_temperatures", "plot_temperatures"}
 
 

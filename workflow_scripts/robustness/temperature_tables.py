@@ -32,8 +32,9 @@ CLEAN_PARTS = {"clean_accuracy": "test", "evaluation_accuracy": "evaluation"}
 NOTE = (
     "Accuracies, and shares of images without a gradient, against the temperature of training, in per cent with 95 % Wilson "
     "intervals. Every model is attacked at temperature 1, as always. clean: all test images; unattacked: those that are "
-    "attacked; worst case: of the attacked images those that survive every attack of the study and its cascade. no gradient: "
-    "of the loss that is named, which the attacks behind it climb, exactly zero in float32 on the unattacked image."
+    "attacked; worst case: of the attacked images those that survive every attack, all sets that were crafted on other models and the "
+    "cascade. no gradient: that of the loss that is named, which the attacks behind it climb, is exactly zero in float32 on "
+    "the unattacked image."
 )
 
 
@@ -180,5 +181,7 @@ def _cells(rows: pd.DataFrame, losses: dict[str, list[str]]) -> dict[str, str]:
         if row.quantity == "zero_gradients":
             name = f"no gradient of {row.climbed_loss} ({', '.join(losses[row.climbed_loss])})"
         numbers = " ".join((f"{100 * row.value:.2f}", f"[{100 * row.low:.2f}, {100 * row.high:.2f}]"))
-        cells[name] = f"{numbers} {MARKS.get(row.verdict, '')}".strip()
+        # A share without a gradient is itself the sign; marks are for the accuracies that it voids.
+        mark = "" if row.quantity == "zero_gradients" else MARKS.get(row.verdict, "")
+        cells[name] = f"{numbers} {mark}".strip()
     return cells
