@@ -87,6 +87,7 @@ wildcard_constraints:
     sweep=one_of(SWEEPS),
     epsilon=one_of(sorted({text for texts in EPSILONS.values() for text in texts})),
     comparison=one_of(config["plots"]["comparisons"]),
+    temperature_sweep=one_of(config["temperature_sweeps"]),
     metric="accuracy|loss",
     norm="inf|2",
     curve=one_of([*ATTACKS, "worst_case_norm_inf", "worst_case_norm_2"]),
@@ -320,7 +321,7 @@ def comparison_options(wildcards):
     """What a figure of config["plots"]["comparisons"] shows."""
     comparison = config["plots"]["comparisons"][wildcards.comparison]
     words = ["--title", comparison["title"]]
-    for option, key in (("--model", "models"), ("--attack", "attacks")):
+    for option, key in (("--model", "models"), ("--attack", "attacks"), ("--panel", "panels")):
         words += [word for name in comparison[key] for word in (option, name)]
     return shlex.join(words)
 
@@ -361,6 +362,19 @@ def sweep_runs_options():
     words = [word for seed in SEEDS for word in ("--seed", str(seed))]
     for sweep in SWEEPS:
         words += ["--sweep", sweep, ",".join(swept_models(sweep))]
+    return shlex.join(words)
+
+
+def temperature_sweeps_options():
+    """Temperature sweeps with their models, temperatures and attacks, as options of aggregate_temperatures."""
+    words = []
+    for name, sweep in config["temperature_sweeps"].items():
+        words += ["--sweep", name, study.epsilon_text(sweep["epsilon"])]
+        for attack in sweep["attacks"]:
+            words += ["--attack", name, attack, study.climbed_loss_of(config, attack)]
+        for series, models in sweep["series"].items():
+            for model in models:
+                words += ["--member", name, series, model, str(study.temperature_of(config, model))]
     return shlex.join(words)
 
 
@@ -500,6 +514,7 @@ def all_plots():
                 for seed in SEEDS
             ]
     found += [f"comparisons/{name}" for name in config["plots"]["comparisons"]]
+    found += [f"temperatures/{name}" for name in config["temperature_sweeps"]]
     return found + (["published"] if config["published"] else [])
 
 

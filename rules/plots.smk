@@ -6,6 +6,7 @@ localrules:
     plot_epsilon_curve,
     plot_comparison,
     plot_iterations,
+    plot_temperatures,
     plot_published,
     plot_training,
     plot_confusion,
@@ -103,6 +104,37 @@ rule plot_iterations:
         " --curves {input.curves:q}"
         " --dataset {wildcards.dataset:q}"
         " --sweep {wildcards.sweep:q}"
+        " --title {params.title:q}"
+        " --png {output.png:q}"
+        " --svg {output.svg:q}"
+        " > {log:q} 2>&1"
+
+
+rule plot_temperatures:
+    input:
+        program=program("plot_temperatures"),
+        modules=modules("plot_temperatures"),
+        env="envs/light.yaml",
+        curves=f"{RESULTS}/tables/temperature_curves.csv",
+    output:
+        png=f"{RESULTS}/plots/temperatures/{{temperature_sweep}}.png",
+        svg=f"{RESULTS}/plots/temperatures/{{temperature_sweep}}.svg",
+    log:
+        f"{RESULTS}/logs/plot_temperatures/{{temperature_sweep}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_temperatures/{{temperature_sweep}}.tsv"
+    conda:
+        "../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=grown(10),
+    params:
+        title=lambda wildcards: config["plots"]["temperatures_title"],
+    shell:
+        "python {input.program:q}"
+        " --curves {input.curves:q}"
+        " --sweep {wildcards.temperature_sweep:q}"
         " --title {params.title:q}"
         " --png {output.png:q}"
         " --svg {output.svg:q}"

@@ -2,8 +2,9 @@
 # Makes: tables/{robust_accuracy,clean_accuracy,worst_case,transfer}.{csv,md,tex}; tables/curves.csv for the figures
 #        against epsilon; tables/comparisons.csv and tables/findings.md, what each defence changed; where the study has
 #        iteration sweeps, tables/iterations.{csv,md}, and tables/iteration_curves.csv for their figures;
-#        tables/training.{csv,md}; tables/drops.{csv,md}, averages over epsilons; tables/published.{csv,md} where the study
-#        names published numbers.
+#        tables/training.{csv,md}; tables/drops.{csv,md}, averages over epsilons; where it has temperature sweeps,
+#        tables/temperatures.{csv,md}, and tables/temperature_curves.csv for their figures; tables/published.{csv,md} where the
+#        study names published numbers.
 
 NAMES = ("robust_accuracy", "clean_accuracy", "worst_case", "transfer")
 AGGREGATED = [f"{name}.{suffix}" for name in NAMES for suffix in ("csv", "md", "tex")] + ["curves.csv"]
@@ -11,6 +12,8 @@ TABLES = AGGREGATED + ["verdicts.csv", "verdicts.md", "comparisons.csv", "findin
 TABLES += ["drops.csv", "drops.md"]
 if SWEEPS:
     TABLES += ["iterations.csv", "iterations.md", "iteration_curves.csv"]
+if config["temperature_sweeps"]:
+    TABLES += ["temperatures.csv", "temperatures.md", "temperature_curves.csv"]
 if config["published"]:
     TABLES += ["published.csv", "published.md"]
 
@@ -20,6 +23,7 @@ localrules:
     aggregate_drops,
     aggregate_iterations,
     aggregate_training,
+    aggregate_temperatures,
     compare_published,
     write_findings,
 
@@ -200,6 +204,44 @@ rule aggregate_training:
         " {params.runs}"
         " --table {output.table:q}"
         " --text {output.text:q}"
+        " > {log:q} 2>&1"
+
+
+rule aggregate_temperatures:
+    input:
+        program=program("aggregate_temperatures"),
+        modules=modules("aggregate_temperatures"),
+        env="envs/light.yaml",
+        robust=f"{RESULTS}/tables/robust_accuracy.csv",
+        clean=f"{RESULTS}/tables/clean_accuracy.csv",
+        worst_cases=f"{RESULTS}/tables/worst_case.csv",
+        verdicts=rules.diagnose_attacks.output.verdicts,
+    output:
+        table=f"{RESULTS}/tables/temperatures.csv",
+        text=f"{RESULTS}/tables/temperatures.md",
+        curves=f"{RESULTS}/tables/temperature_curves.csv",
+    log:
+        f"{RESULTS}/logs/aggregate_temperatures.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/aggregate_temperatures.tsv"
+    conda:
+        "../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=grown(10),
+    params:
+        sweeps=temperature_sweeps_options(),
+    shell:
+        "python {input.program:q}"
+        " --robust {input.robust:q}"
+        " --clean {input.clean:q}"
+        " --worst-cases {input.worst_cases:q}"
+        " --verdicts {input.verdicts:q}"
+        " {params.sweeps}"
+        " --table {output.table:q}"
+        " --text {output.text:q}"
+        " --curves {output.curves:q}"
         " > {log:q} 2>&1"
 
 

@@ -47,8 +47,9 @@ def lines(svg: str) -> list[tuple[bool, list[tuple[float, float]]]]:
     return found
 
 
-def compared(curves, models: str, *attacks: str, **settings) -> str:
-    words = [word for name in models for word in ("--model", name)]
+def compared(curves, models: str, *attacks: str, panels: tuple[str, ...] = (), **settings) -> str:
+    words = [word for name in panels for word in ("--panel", name)]
+    words += [word for name in models for word in ("--model", name)]
     words += [word for name in attacks for word in ("--attack", name)]
     words += ["--curves", str(curves), "--title", "Side by side"]
     return draw("plot_comparison", curves.parent, *words, **settings)
@@ -75,6 +76,38 @@ def test_several_models_have_a_row_an_attack_and_a_line_a_model(curves):
     assert len(drawn) == 8 and not any(dashed for dashed, _ in drawn)
     (_, loss), (_, accuracy) = drawn[0], drawn[2]
     assert loss[0][1] > loss[2][1] and accuracy[0][1] < accuracy[2][1]  # pixels count downward: the loss rises
+
+
+def moved(curves, attack: str, *points: tuple[str, float]) -> None:
+    """Adds how far an attack moved the images of model a."""
+    with open(curves, "a") as handle:
+        for epsilon, value in points:
+            handle.write(f"d_1,a,{attack},{epsilon},0-1,inf,ball,perturbation,{value},{value},{value},1,pass\n")
+
+
+def test_panels_are_those_that_are_asked_for_in_their_order(curves, monkeypatch):
+    kept = []
+    monkeypatch.setattr("robustness.plotting.plt.close", kept.append)
+    moved(curves, "fgsm", ("0", 0), ("0.10", 0.1), ("0.02", 0.02))
+    moved(curves, "pgd", ("0", 0), ("0.10", 0.03), ("0.02", 0.02))
+    compared(curves, "a", "fgsm", "pgd", panels=("perturbation", "accuracy", "loss"))
+    (drawn,) = kept
+    perturbation, accuracy, loss = drawn.axes
+    fgsm, pgd, epsilon = [(line.get_xdata().tolist(), line.get_ydata().tolist()) for line in perturbation.get_lines()]
+    assert fgsm == ([0, 0.02, 0.1], [0, 0.02, 0.1]) and pgd == ([0, 0.02, 0.1], [0, 0.02, 0.03])
+    assert epsilon == ([0, 0.1], [0, 0.1]) and "thin line: epsilon" in perturbation.get_ylabel()
+    assert (
+        accuracy.get_lines()[0].get_ydata().tolist() == pytest.approx([90, 60, 20]) and len(accuracy.get_lines()) == 2
+    )
+    assert loss.get_lines()[0].get_ydata().tolist() == pytest.approx([1, 4, 8]) and len(loss.get_lines()) == 2
+    assert [axes.get_legend() is None for axes in drawn.axes] == [True, True, False]  # beside them all
+
+
+def test_a_perturbation_that_the_table_lacks_is_one_sentence(curves):
+    moved(curves, "fgsm", ("0", 0), ("0.02", 0.02))
+    compared(
+        curves, "a", "fgsm", "pgd", panels=("accuracy", "perturbation"), error="under the attack pgd: name others."
+    )
 
 
 def test_one_model_under_one_attack(curves):

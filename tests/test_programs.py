@@ -107,6 +107,10 @@ TABLES = ["aggregate_tables", *STUDY, "--verdicts", "d.json", "--output-folder",
 DROPS = ["aggregate_drops", *STUDY, "--verdicts", "d.json", "--table", "t.csv", "--text", "t.md"]
 FINDINGS = ["write_findings", *STUDY, "--verdicts", "d.json", "--comparisons", "c.csv", "--findings", "f.md"]
 TRAINING = ["--models-folder", ".", "--model", "m", "--seed", "1", "--table", "t.csv", "--text", "t.md"]
+TEMPERATURES = [
+    "aggregate_temperatures", "--robust", "d.json", "--clean", "d.json", "--worst-cases", "d.json", "--verdicts", "d.json",
+    "--sweep", "s", "0.1", "--table", "t.csv", "--text", "t.md", "--curves", "c.csv",
+]  # fmt: skip
 PUBLISHED = [
     "--published", "d.json", "--robust", "d.json", "--clean", "d.json", "--training", "d.json", "--drops", "d.json",
     "--table", "t.csv", "--text", "t.md",
@@ -159,6 +163,7 @@ PUBLISHED = [
         ([*FINDINGS, "--defence", "m", "other", "", ""], "clean.csv does not exist"),
         (["aggregate_training", *TRAINING], "metadata.json does not exist"),
         (["aggregate_training", *TRAINING, "--baseline", "m", "other"], "the baseline other is not among the models"),
+        ([*TEMPERATURES, "--member", "s", "teacher", "m", "hot"], "'hot' is not a valid float"),
         (["compare_published", *PUBLISHED], "d.json has other columns than source, model"),
         (["select_evaluation_subset", "--test", "i.npz", "--n", "5", "--seed", "1", "--output", "o.npz"], "can't be read"),
         (["draw_erasing_schedule", "--info", "nowhere.json"], "does not exist"),

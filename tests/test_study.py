@@ -50,6 +50,11 @@ SWEEP = {"method": "bim", "relative_step": 0.1, "epsilon": 0.05, "iterations": [
 WEIGHTS = {"format": "weights", "licence": "?", "mirrors": ["folder"]}
 UNPACKED = {"name": "a.h5", "sha256_unpacked": "0" * 64}
 COMPARISON = {"title": "t", "models": ["undefended", "teacher"], "attacks": ["fgsm", "pgd"]}
+HEATED = {
+    "series": {"plain": ["undefended", "teacher"], "student": ["undefended", "distilled"]},
+    "attacks": ["fgsm"],
+    "epsilon": 0.1,
+}
 
 
 @pytest.mark.parametrize(
@@ -179,12 +184,48 @@ COMPARISON = {"title": "t", "models": ["undefended", "teacher"], "attacks": ["fg
         ),
         (
             {"plots/comparisons": {"x": COMPARISON}, "attacks/pgd/norm": 2},
-            ["plots.comparisons.x.attacks are of the norms 2 and inf", "a figure for each"],
+            ["plots.comparisons.x: its attacks are of the norms 2 and inf", "a figure for each"],
         ),
         (
             {"plots/comparisons": {"x": COMPARISON | {"models": ["teacher", "m"]}}, "datasets/cifar": OTHER,
              "models/m": MODEL | {"dataset": "cifar"}},
-            ["plots.comparisons.x.models are of the datasets cifar and fashion_mnist", "a figure for each"],
+            ["plots.comparisons.x: its models are of the datasets cifar and fashion_mnist", "a figure for each"],
+        ),
+        ({"plots/comparisons": {"x": COMPARISON | {"panels": ["loss"]}}}, ["plots.comparisons.x.panels", "of a length of at least 2"]),
+        (
+            {"plots/comparisons": {"x": COMPARISON | {"panels": ["loss", "speed"]}}},
+            ["plots.comparisons.x.panels.1", "speed", "loss, accuracy, perturbation"],
+        ),
+        ({"temperature_sweeps": {"x": HEATED | {"model": []}}}, ["temperature_sweeps.x", "unknown key model", "series"]),
+        ({"temperature_sweeps": {"x": HEATED | {"series": {"s": ["teacher"]}}}}, ["temperature_sweeps.x.series.s", "of a length of at least 2"]),
+        ({"temperature_sweeps": {"x": HEATED | {"series": {}}}}, ["temperature_sweeps.x.series", "of a length of at least 1"]),
+        (
+            {"temperature_sweeps": {"x": HEATED | {"series": {"s": ["undefended", "distiled"]}}}},
+            ["temperature_sweeps.x.series.s names 'distiled'", "undefended, teacher, distilled"],
+        ),
+        ({"temperature_sweeps": {"x": HEATED | {"attacks": ["least_norm"]}}}, ["temperature_sweeps.x.attacks", "least_norm", "fgsm, pgd"]),
+        (
+            {"temperature_sweeps": {"x": HEATED}, "attacks/fgsm/models": ["undefended", "teacher"]},
+            ["temperature_sweeps.x: fgsm is not run on distilled", "or run it"],
+        ),
+        ({"temperature_sweeps": {"x": HEATED | {"epsilon": 0.15}}}, ["temperature_sweeps.x.epsilon is 0.15; fgsm has 0.02, 0.05, 0.1"]),
+        ({"temperature_sweeps": {"x": HEATED | {"epsilon": 0}}, "epsilons": [0, 0.1]}, ["temperature_sweeps.x.epsilon is 0", "above 0"]),
+        (
+            {"temperature_sweeps": {"x": HEATED | {"series": {"s": ["teacher", "distilled"]}}}},
+            ["temperature_sweeps.x.series.s: teacher and distilled are both trained at temperature 200", "two series"],
+        ),
+        (
+            {"temperature_sweeps": {"x": HEATED | {"attacks": ["fgsm", "pgd"]}}, "attacks/pgd/norm": 2},
+            ["temperature_sweeps.x: its attacks are of the norms 2 and inf", "a figure for each"],
+        ),
+        (
+            {"temperature_sweeps": {"x": HEATED | {"series": {"s": ["undefended", "teacher"], "t": ["teacher", "m"]}}}, "datasets/cifar": OTHER,
+             "models/m": MODEL | {"dataset": "cifar"}},
+            ["temperature_sweeps.x: its models are of the datasets cifar and fashion_mnist"],
+        ),
+        (
+            {"temperature_sweeps": {"x": HEATED | {"attacks": ["loose"]}}, "attacks/loose": RANGE},
+            ["temperature_sweeps.x.attacks names 'loose'", "leave the ball of epsilon", "leave it out"],
         ),
         ({"published": "report.csv"}, ["published", "a list"]),
         ({"published": ["nowhere.csv"]}, ["published names nowhere.csv", "correct its path"]),
@@ -655,6 +696,24 @@ def test_the_worst_cases_epsilons_are_those_of_all_attacks_in_its_norm(attacked)
 def test_the_logit_scale_of_an_attack_on_a_model(written, temperature, scale):
     attack = {"method": "fgsm", "loss": "scaled_cross_entropy", "logit_scale": written}
     assert study.settings_of(attack, temperature).logit_scale == scale
+
+
+@pytest.mark.parametrize(
+    ("attack", "loss"),
+    [
+        ({"method": "fgsm"}, "cross_entropy"),
+        ({"method": "mim", "relative_step": 0.1, "iterations": 3}, "cross_entropy"),
+        ({"method": "fmn", "iterations": 3}, "margin"),
+        (PGD | {"loss": "dlr"}, "dlr"),
+        (PGD | {"loss": "scaled_cross_entropy"}, "scaled_cross_entropy"),
+        (PGD | {"loss": "scaled_cross_entropy", "logit_scale": "temperature"}, "scaled_cross_entropy (logit_scale temperature)"),
+        ({"method": "fgsm", "target": 3}, "cross_entropy (target 3)"),
+        ({"method": "square", "queries": 5}, ""),
+    ],
+)  # fmt: skip
+def test_the_loss_that_an_attack_climbs_is_told_with_what_tells_it_apart(config, attack, loss):
+    put(config, "attacks/x", attack)
+    assert study.climbed_loss_of(check(config), "x") == loss
 
 
 def test_settings_leave_out_what_is_no_setting_and_take_a_norm_over():

@@ -280,7 +280,7 @@ def test_the_worst_case_is_a_curve_of_accuracy_for_each_norm(told):
     points = {norm: dict(zip(line["epsilon"], line["value"])) for norm, line in lines.groupby("norm")}
     assert points == {"inf": {"0": 0.9, "0.02": 0.5, "0.10": 0.25}, "2": {"0": 0.9, "0.10": 0.05}}
     assert set(lines["verdict"]) == {"pass"}
-    assert set(told.curves[told.curves["attack"] != "worst_case"]["metric"]) == {"accuracy", "loss"}
+    assert set(told.curves[told.curves["attack"] != "worst_case"]["metric"]) == {"accuracy", "loss", "perturbation"}
 
 
 @pytest.fixture(scope="module")
@@ -305,6 +305,17 @@ def test_curves_of_several_seeds_are_one_line_with_their_spread(seeds):
     assert len(rows) == 2
     rows = accuracy.query("attack == 'worst_case'").set_index("epsilon")[["value", "low", "high", "seeds"]]
     assert rows.loc["0.1"].tolist() == pytest.approx([0.07, 0.04, 0.09, 3])
+
+
+@pytest.mark.parametrize(("norm", "column"), [("inf", "max_linf"), ("2", "max_l2")])
+def test_a_perturbation_is_the_longest_in_the_norm_of_the_attack_and_0_unattacked(seeds, norm, column):
+    moved = seeds.robust.assign(norm=norm, max_linf=9.0, max_l2=9.0).assign(
+        **{column: [0.05, 0.1, 0.06]}
+    )  # a row a seed
+    curves = tables.curves(moved, seeds.worst_case, seeds.clean).query("metric == 'perturbation'")
+    assert set(curves["attack"]) == {"fgsm"} and curves["epsilon"].tolist() == ["0", "0.1"]
+    assert curves[["value", "low", "high"]].values.tolist() == [[0, 0, 0], pytest.approx([0.07, 0.05, 0.1])]
+    assert set(curves["seeds"]) == {3}
 
 
 def test_each_seed_has_a_table_and_a_verdict_of_its_own_and_a_line_has_the_worst(seeds):

@@ -53,8 +53,9 @@ def test_everything_was_made(tiny_run):
     )
     names = ("robust_accuracy", "clean_accuracy", "worst_case", "transfer")
     expected = {f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")}
-    expected |= {f"{name}.{suffix}" for name in ("training", "drops", "published") for suffix in ("csv", "md")}
-    expected |= {"iterations.csv", "iterations.md", "iteration_curves.csv"}
+    names = ("training", "drops", "published", "temperatures")
+    expected |= {f"{name}.{suffix}" for name in names for suffix in ("csv", "md")}
+    expected |= {"iterations.csv", "iterations.md", "iteration_curves.csv", "temperature_curves.csv"}
     assert tables == expected | {"curves.csv", "verdicts.csv", "verdicts.md", "comparisons.csv", "findings.md"}
     assert {
         "worst_case_norm_inf.png",
@@ -66,6 +67,8 @@ def test_everything_was_made(tiny_run):
         "eps0.10.png",
         "bim_iterations.png",
         "two_models.svg",
+        "budget.png",
+        "to_50.png",
         "published.png",
     } <= plots
     for path in (tiny_run / "results/plots").rglob("*.png"):
@@ -199,6 +202,25 @@ def test_a_sweep_has_a_row_a_number_of_iterations_and_agrees_with_the_records(ti
         assert crafted["images"].dtype == np.float32 and crafted["images"].shape == (2, 30, 28, 28, 1)
         model = (tiny_run / "results/models/undefended/seed3/model.keras").read_bytes()
         assert json.loads(str(crafted["note"]))["model_sha256"] == hashlib.sha256(model).hexdigest()
+
+
+def test_a_temperature_sweep_agrees_with_the_other_tables(tiny_run):
+    table = rows(tiny_run, "temperatures.csv")
+    quantities = ("clean_accuracy", "evaluation_accuracy", "robust_accuracy", "worst_case", "zero_gradients")
+    series = {("teacher", "undefended", 1.0), ("teacher", "teacher", 50.0)}
+    series |= {("student", "undefended", 1.0), ("student", "distilled", 50.0)}
+    found = {(row["series"], row["model"], float(row["temperature"]), row["quantity"]) for row in table}
+    assert found == {(*member, quantity) for member in series for quantity in quantities} and len(table) == len(found)
+    robust = {row["model"]: row for row in rows(tiny_run, "robust_accuracy.csv") if row["attack"] == "fgsm"}  # at 0.10
+    for row in table:
+        if row["quantity"] == "robust_accuracy":
+            of = robust[row["model"]]
+            assert [row[key] for key in ("epsilon", "value", "verdict")] == ["0.10", of["accuracy"], of["verdict"]]
+        if row["quantity"] == "zero_gradients":
+            probes = json.loads((tiny_run / f"results/evaluation/{row['model']}/seed3/probes.json").read_text())
+            zero = probes["zero_gradients"]["fgsm"]
+            assert float(row["value"]) == pytest.approx(zero["zero"] / zero["n"], rel=1e-8)
+            assert row["climbed_loss"] == "cross_entropy"
 
 
 def test_clean_accuracy_names_its_parts(tiny_run):
@@ -349,6 +371,11 @@ def test_a_title_plans_only_its_figures(tiny_copy):
 def test_a_comparison_is_a_figure_alone(tiny_copy):
     edit(tiny_copy, TINY, "attacks: [fgsm, pgd]}", "attacks: [pgd]}")
     assert set(planned(tiny_copy)) == {"plot_comparison"}
+
+
+def test_a_temperature_sweep_is_a_table_and_a_figure_alone(tiny_copy):
+    edit(tiny_copy, TINY, "student: [undefended, distilled]", "pupil: [undefended, distilled]")
+    assert set(planned(tiny_copy)) == {"aggregate_temperatures", "plot_temperatures"}
 
 
 def test_a_published_number_is_held_against_what_was_measured_before(tiny_copy):

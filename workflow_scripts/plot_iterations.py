@@ -16,23 +16,19 @@ def main(curves, dataset, sweep, title, png, svg):
 
     The band is the 95 % Wilson interval of one seed, or reaches from the least to the greatest of several.
     """
-    from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, ScalarFormatter
-
-    from robustness.plotting import draw_band, figure, fill_title, label_metric
+    from robustness.plotting import draw_band, figure, fill_title, label_metric, log_axis
     from robustness.records import read_records
 
     rows = read_records(curves)
     rows = rows[(rows["dataset"] == dataset) & (rows["sweep"] == sweep)]
     rows = rows.assign(x=rows["iterations"])
-    first, counts = rows.iloc[0], sorted(set(rows["iterations"]))
-    ticks = FixedLocator(counts) if len(counts) <= 10 else LogLocator(subs=(1, 2, 5))
+    first = rows.iloc[0]
     with figure(png, svg, 1, 2, figsize=(10, 4.4)) as (whole, panels):
         for axes, metric in zip(panels, ("loss", "accuracy"), strict=True):
             drawn = rows[rows["metric"] == metric]
             for i, (model, line) in enumerate(drawn.groupby("model", sort=False)):
                 draw_band(axes, line, metric, i, label=model)
-            axes.set_xscale("log")  # 1 to 100 iterations: the first few change the most
-            axes.xaxis.set(major_locator=ticks, minor_locator=NullLocator(), major_formatter=ScalarFormatter())
+            log_axis(axes, rows["x"])  # 1 to 100 iterations: the first few change the most
             axes.set_xlabel(f"iterations of {first['method']} (norm {first['norm']})")
             label_metric(axes, metric, drawn["seeds"].max())
         panels[1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))

@@ -39,7 +39,10 @@ def draw_line(axes, line: pd.DataFrame, metric: str, name: str, i: int) -> None:
 
 
 def label_axes(axes, rows: pd.DataFrame, metric: str) -> None:
-    """Scales and labels of axes that show these rows of curves.csv."""
+    """Scales and labels of axes that show these rows of curves.csv; perturbations get the line on which they are epsilon."""
+    if metric == "perturbation":
+        reach = rows["x"].max()
+        axes.plot([0, reach], [0, reach], color="0.4", linewidth=0.8, zorder=1)
     label_metric(axes, metric, rows["seeds"].max())
     axes.set_xlabel(f"epsilon (norm {rows['norm'].iloc[0]}), on the pixel range {rows['epsilon_unit'].iloc[0]}")
 

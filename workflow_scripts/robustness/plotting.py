@@ -8,13 +8,14 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, StrMethodFormatter
 
 from robustness.files import whole_file
 
 # Okabe and Ito's colours, told apart by colour-blind readers; markers repeat what the colour says.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 MARKERS = "osD^vPX"
-SCALES = {"accuracy": 100, "loss": 1}  # from a table's unit to a figure's
+SCALES = {"accuracy": 100, "zero_gradients": 100, "loss": 1, "perturbation": 1}  # from a table's unit to a figure's
 STYLE = {
     "figure.dpi": 150,
     "font.size": 10,
@@ -64,14 +65,26 @@ def draw_band(axes, line, metric: str, i: int, **style) -> None:
 
 def label_metric(axes, metric: str, seeds: int) -> None:
     """Scale and label of the vertical axis; seeds: how many each point stands for, which says what the band is."""
-    if metric == "accuracy":
+    shares = {"accuracy": "accuracy", "zero_gradients": "images without a gradient"}
+    if metric in shares:
         band = "95 % Wilson interval" if seeds == 1 else f"least to greatest of {seeds} seeds"
         axes.set_ylim(-2, 102)
-        axes.set_ylabel(f"accuracy, % (band: {band})")
+        axes.set_ylabel(f"{shares[metric]}, % (band: {band})")
+    elif metric == "perturbation":
+        axes.set_ylim(bottom=0)
+        axes.set_ylabel("longest perturbation (thin line: epsilon)")
     else:
         axes.set_yscale("symlog", linthresh=1)
         axes.set_ylim(bottom=0)
         axes.set_ylabel("mean cross-entropy, nats (log scale above 1)")
+
+
+def log_axis(axes, values) -> None:
+    """A logarithmic horizontal axis with a tick at each of these values, at round numbers if there are more than ten."""
+    counts = sorted(set(values))
+    ticks = FixedLocator(counts) if len(counts) <= 10 else LogLocator(subs=(1, 2, 5))
+    axes.set_xscale("log")
+    axes.xaxis.set(major_locator=ticks, minor_locator=NullLocator(), major_formatter=StrMethodFormatter("{x:g}"))
 
 
 def show_image(axes, image: np.ndarray, low: float, high: float) -> None:

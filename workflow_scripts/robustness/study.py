@@ -158,6 +158,14 @@ def settings_of(attack: dict, temperature: float = 1, norm: str | None = None) -
     return AttackSettings(**fields)
 
 
+def climbed_loss_of(config: dict, attack: str) -> str:
+    """The loss whose gradient an attack follows, in words, with its logit_scale and its target; '' if it follows none."""
+    entry = config["attacks"][attack]
+    loss = settings_of(entry).climbed_loss
+    details = [f"{key} {entry[key]}" for key in ("logit_scale", "target") if key in entry]
+    return f"{loss} ({', '.join(details)})" if loss and details else loss
+
+
 def attacks_on(config: dict, model: str, norm: str | None = None) -> list[str]:
     """The attacks of the study that a model is attacked with, in one norm or in any."""
     return [
@@ -343,7 +351,10 @@ def check_study(config: dict, sources: dict) -> None:
                     "stands in paths and tables."
                 )
     for name, comparison in config["plots"]["comparisons"].items():
-        _check_comparison(config, f"plots.comparisons.{name}", comparison)
+        where = f"plots.comparisons.{name}"
+        _check_side_by_side(config, where, {"models": comparison["models"]}, comparison["attacks"])
+    for name, sweep in config["temperature_sweeps"].items():
+        _check_temperature_sweep(config, f"temperature_sweeps.{name}", sweep)
     for path in config["published"]:
         if not Path(path).is_file():
             raise UserError(
@@ -567,18 +578,49 @@ def _check_attack(config: dict, where: str, attack: dict, texts: list[str], sour
                 )
 
 
-def _check_comparison(config: dict, where: str, comparison: dict) -> None:
-    for key in ("models", "attacks"):
-        if unknown := [name for name in comparison[key] if name not in config[key]]:
-            raise UserError(f"{where}.{key} names '{unknown[0]}'; this study has {', '.join(config[key])}.")
-    for attack in comparison["attacks"]:
+def _check_side_by_side(config: dict, where: str, models: dict[str, list[str]], attacks: list[str]) -> None:
+    """Check that models can stand in one figure under these attacks; models: by their keys below `where`."""
+    for key, names, known in (
+        *((key, names, "models") for key, names in models.items()),
+        ("attacks", attacks, "attacks"),
+    ):
+        if unknown := [name for name in names if name not in config[known]]:
+            raise UserError(f"{where}.{key} names '{unknown[0]}'; this study has {', '.join(config[known])}.")
+    every = list(dict.fromkeys(name for names in models.values() for name in names))
+    for attack in attacks:
         attacked = config["attacks"][attack].get("models", config["models"])
-        if spared := [model for model in comparison["models"] if model not in attacked]:
+        if spared := [model for model in every if model not in attacked]:
             raise UserError(f"{where}: {attack} is not run on {spared[0]}: leave one of them out, or run it.")
-    for key, kind, own in (("models", "dataset", None), ("attacks", "norm", "inf")):
-        kinds = {str(config[key][name].get(kind, own)) for name in comparison[key]}
+    for key, names, kind, own in (("models", every, "dataset", None), ("attacks", attacks, "norm", "inf")):
+        kinds = {str(config[key][name].get(kind, own)) for name in names}
         if len(kinds) > 1:
-            raise UserError(f"{where}.{key} are of the {kind}s {' and '.join(sorted(kinds))}: make a figure for each.")
+            raise UserError(
+                f"{where}: its {key} are of the {kind}s {' and '.join(sorted(kinds))}: make a figure for each."
+            )
+
+
+def _check_temperature_sweep(config: dict, where: str, sweep: dict) -> None:
+    _check_side_by_side(config, where, {f"series.{name}": of for name, of in sweep["series"].items()}, sweep["attacks"])
+    for name, models in sweep["series"].items():
+        seen: dict[float, str] = {}
+        for model in models:
+            temperature = temperature_of(config, model)
+            if seen.setdefault(temperature, model) != model:
+                raise UserError(
+                    f"{where}.series.{name}: {seen[temperature]} and {model} are both trained at temperature "
+                    f"{temperature:g}: put them into two series."
+                )
+    for attack in sweep["attacks"]:
+        texts = epsilons_of(config, attack)
+        if float(sweep["epsilon"]) not in map(float, texts) or float(sweep["epsilon"]) == 0:
+            raise UserError(
+                f"{where}.epsilon is {sweep['epsilon']}; {attack} has {', '.join(texts)}: take one of them above 0."
+            )
+        if not settings_of(config["attacks"][attack]).bounded:
+            raise UserError(
+                f"{where}.attacks names '{attack}', whose clip lets images leave the ball of epsilon, within which the worst "
+                "case beside it is counted: leave it out."
+            )
 
 
 def _check_published(config: dict, row: Published) -> None:

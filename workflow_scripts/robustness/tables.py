@@ -178,9 +178,10 @@ def _robust_blocks(robust: pd.DataFrame, worst_cases: pd.DataFrame, clean: pd.Da
 def curves(robust: pd.DataFrame, worst_cases: pd.DataFrame, clean: pd.DataFrame) -> pd.DataFrame:
     """What the figures against epsilon draw: a row a (dataset, model, attack, epsilon, metric), epsilon 0 unattacked.
 
-    The worst case stands as the attack worst_case, for accuracy only. value: of the one seed, or the mean over seeds.
-    low, high: for accuracy the 95 % Wilson interval of the one seed, or the least and greatest over seeds; for loss the
-    least and greatest. verdict: the worst of the line.
+    metric: accuracy, loss, and perturbation, the longest of the images' in the attack's norm and epsilon's unit. The worst
+    case stands as the attack worst_case, for accuracy only. value: of the one seed, or the mean over seeds. low, high: for
+    accuracy the 95 % Wilson interval of the one seed, or the least and greatest over seeds; else the least and greatest.
+    verdict: the worst of the line.
     """
     rows = []
     every = pd.concat([robust, worst_cases.assign(attack=WORST_CASE, clip="ball")])
@@ -196,8 +197,10 @@ def curves(robust: pd.DataFrame, worst_cases: pd.DataFrame, clean: pd.DataFrame)
             "verdict": worst(group["verdict"]),
         }
         attacked = group[group["epsilon"].astype(float) > 0]
-        for epsilon, points in pd.concat([starts.assign(epsilon="0"), attacked]).groupby("epsilon", sort=False):
-            for metric in ("accuracy",) if attack == WORST_CASE else ("accuracy", "loss"):
+        attacked = attacked.assign(perturbation=attacked["max_linf" if norm == "inf" else "max_l2"])
+        unattacked = starts.assign(epsilon="0", perturbation=0.0)
+        for epsilon, points in pd.concat([unattacked, attacked]).groupby("epsilon", sort=False):
+            for metric in ("accuracy",) if attack == WORST_CASE else ("accuracy", "loss", "perturbation"):
                 values = points[metric]
                 low, high = values.min(), values.max()
                 if metric == "accuracy" and len(points) == 1:
