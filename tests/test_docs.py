@@ -14,7 +14,7 @@ INTERVALS = [
     ("measured", "measured_low", "measured_high", 1),
     ("published", "published_low", "published_high", 1),
 ]
-TOLD = re.compile(r"([+-]?\d+\.\d) (?:%|points) \[([+-]?\d+\.\d), ([+-]?\d+\.\d)\]")
+TOLD = re.compile(r"([+-]?\d+\.\d)\s(?:%|points)\s\[([+-]?\d+\.\d),\s([+-]?\d+\.\d)\]")
 
 
 def intervals_of(folder) -> set[tuple[str, ...]]:
