@@ -14,6 +14,13 @@ include: "rules/tables.smk"
 include: "rules/plots.smk"
 
 
+onstart:
+    # Snakemake's limit of 100 starts a second makes it look at all waiting jobs again a second after each look, and once
+    # more for every job that has ended: with hundreds of jobs a fifth of a core. A cluster's queue keeps the limit.
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
+
+
 rule all:
     default_target: True
     input:
