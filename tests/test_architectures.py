@@ -205,7 +205,12 @@ def test_every_network_has_a_valid_head_of_its_own():
 @pytest.mark.parametrize(
     ("name", "shape", "settings", "sentence"),
     [
-        ("alexnet", (32, 32, 3), {}, "there is no architecture alexnet: choose one of inception_v3, lenet5"),
+        (
+            "alexnet",
+            (32, 32, 3),
+            {},
+            "there is no architecture alexnet: choose one of inception_small, inception_v3, lenet5",
+        ),
         ("vgg16", (8, 8, 3), {}, "vgg16 can't be built for 8x8 images: use larger ones, or upsampling"),
         ("inception_v3", (32, 32, 3), {"upsampling": 2}, "inception_v3 can't be built for 64x64 images"),
         ("lenet5", (32, 32, 3), {"weights": "w.h5"}, "lenet5 has no pretrained base"),

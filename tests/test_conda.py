@@ -15,10 +15,14 @@ from conftest import ROOT, copy_project
 
 ENVIRONMENTS = [pytest.param(path, id=path.stem) for path in sorted(ROOT.glob("envs/*.yaml"))]
 TABLES = {
-    f"{name}.{suffix}"
-    for name in ("clean_accuracy", "robust_accuracy", "worst_case", "transfer")
-    for suffix in ("csv", "md", "tex")
-} | {"curves.csv", "verdicts.csv", "verdicts.md", "comparisons.csv", "findings.md", "training.csv", "training.md"}
+    *(
+        f"{n}.{s}"
+        for n in ("clean_accuracy", "robust_accuracy", "worst_case", "transfer")
+        for s in ("csv", "md", "tex")
+    ),
+    *(f"{name}.{suffix}" for name in ("drops", "training", "verdicts") for suffix in ("csv", "md")),
+    *("curves.csv", "comparisons.csv", "findings.md"),
+}
 FIGURES = {
     f"{name}.{suffix}"
     for name in (
