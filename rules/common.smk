@@ -457,7 +457,9 @@ def attack_records(wildcards):
 
 
 def transfer_sources(model):
-    """What is scored on a model as transfer: (other model, attack, its epsilons above 0) of the same dataset."""
+    """What is scored on an attacked model as transfer: (other model, attack, its epsilons above 0) of the same dataset."""
+    if not study.attacks_on(config, model):
+        return []
     dataset = config["models"][model]["dataset"]
     return [
         (other, attack, [epsilon for epsilon in EPSILONS[attack] if float(epsilon) > 0])

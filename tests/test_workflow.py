@@ -594,6 +594,18 @@ def test_configfile_replaces_config_yaml_whole(tmp_path):
     assert len(jobs["craft_adversarial"]) == 12 and len(jobs["download_dataset"]) == 4
 
 
+def test_a_model_that_no_attack_names_is_trained_only(tmp_path):
+    """No set of another model is scored on it either; it may be a teacher, or what another starts from."""
+    folder = copy_project(tmp_path)
+    spare = "  spare: {dataset: fashion_mnist, architecture: lenet5, training: {epochs: 1}}\n"
+    attacks = "attacks:\n  fgsm: {method: fgsm"
+    edit(folder, TINY, attacks + "}", f"{spare}{attacks}, models: [undefended, teacher, distilled]}}")
+    jobs = planned(folder)
+    of_spare = {rule for rule, wildcards in jobs.items() if any("model=spare" in text for text in wildcards)}
+    assert of_spare == {"train_model", "evaluate_model", "plot_training", "plot_confusion"}
+    assert len(jobs["evaluate_transfer"]) == 3
+
+
 def test_two_configfiles_merge(tmp_path):
     folder = copy_project(tmp_path)
     (folder / "b.yaml").write_text("seeds: [8]\n")
