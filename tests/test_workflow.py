@@ -330,7 +330,7 @@ LAST = {  # look at the whole study
         "plot_epsilon_curve",
         "plot_comparison",
     ),
-    *("compare_published", "plot_published"),
+    *("aggregate_temperatures", "plot_temperatures", "compare_published", "plot_published"),
 }
 
 
@@ -722,7 +722,7 @@ def test_pretrained_weights_come_through_their_own_rule(tmp_path):
         (folder / "b.yaml").write_text(
             f"""
 sources:
-  drawn: {{format: weights, licence: mine, mirrors: [kept], files: [{{name: base.weights.h5, sha256: {expected}}}]}}
+  drawn: {{format: weights, licence: mine, mirrors: [kept], files: [{{name: base.weights.h5, sha256: "{expected}"}}]}}
 datasets: {{fashion_mnist: {{split: {{train_limit: 60}}}}}}
 models: {{undefended: {{architecture: mobilenet_v2, upsampling: 2, weights: drawn, training: {{epochs: 1}}}}}}
 """
