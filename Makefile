@@ -2,6 +2,7 @@
 # make test  the tests, in the same environment with the test tools added
 # make docs  the quick study, and its tables and some of its figures copied to docs/quick_study
 # make docs-fashion-mnist  the study of the Fashion-MNIST report, whole, and its tables and figures to docs/fashion_mnist
+# make docs-temperature-sweep  the study of nine temperatures, and its tables and figure to docs/temperature_sweep
 # make lock  pin requirements.txt and requirements-test.txt anew from the .in files (for maintainers)
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test docs docs-fashion-mnist lock clean
+.PHONY: run test docs docs-fashion-mnist docs-temperature-sweep lock clean
 
 run: $(VENV)/run.stamp
 	snakemake --cores all
@@ -43,6 +44,14 @@ docs-fashion-mnist: $(VENV)/run.stamp
 	for figure in $(REPORT_FIGURES); do \
 	    cp $(REPORT)/plots/$$figure.png docs/fashion_mnist/$$(echo $$figure | tr / _ | sed 's/_fashion_mnist\|_seed1//g').png; \
 	done
+
+SWEEP := results/temperature_sweep
+
+docs-temperature-sweep: $(VENV)/run.stamp
+	snakemake --cores all --configfile studies/temperature_sweep.yaml
+	mkdir -p docs/temperature_sweep
+	cp $(SWEEP)/tables/*.md $(SWEEP)/tables/*.csv docs/temperature_sweep/
+	cp $(SWEEP)/plots/temperatures/to_500.png docs/temperature_sweep/
 
 # --no-deps: the requirements are complete, and cleverhans asks for packages that its attacks do not need.
 $(VENV)/run.stamp: requirements.txt
