@@ -11,6 +11,7 @@ PAGES = sorted((ROOT / "docs").glob("*/README.md"))
 INTERVALS = [
     ("accuracy", "ci_low", "ci_high", 100),
     ("difference", "low", "high", 100),
+    ("value", "low", "high", 100),
     ("measured", "measured_low", "measured_high", 1),
     ("published", "published_low", "published_high", 1),
 ]
