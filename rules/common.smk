@@ -66,7 +66,6 @@ def one_of(names):
     return "|".join(re.escape(str(name)) for name in names) or "(?!)"
 
 
-WEIGHTS = [name for name, source in SOURCES.items() if source["format"] == "weights"]
 MODELS = list(config["models"])
 STUDENTS = [name for name in MODELS if "teacher" in config["models"][name]]
 ADVERSARIALLY_TRAINED = [name for name in MODELS if "adversarial" in config["models"][name]]

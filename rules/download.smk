@@ -4,7 +4,6 @@
 
 localrules:
     download_dataset,
-    download_weights,
 
 
 rule download_dataset:
@@ -18,40 +17,6 @@ rule download_dataset:
         f"{MODELS_DIR}/logs/download_dataset/{{source}}/{{file}}.log",
     benchmark:
         f"{MODELS_DIR}/benchmarks/download_dataset/{{source}}/{{file}}.tsv"
-    wildcard_constraints:
-        source=one_of(name for name in SOURCES if name not in WEIGHTS),
-    conda:
-        "../envs/light.yaml"
-    threads: 1
-    resources:
-        mem_mb=grown(1000),
-        runtime=grown(120),
-    params:
-        mirrors=mirror_options,
-        checksums=lambda wildcards: shlex.join(checksum_options(wildcards)),
-        unchecked_state=unchecked_state,
-    shell:
-        "python {input.program:q}"
-        " --name {wildcards.file:q}"
-        " {params.mirrors}"
-        " {params.checksums}"
-        " --output {output.file:q}"
-        " > {log:q} 2>&1"
-
-
-rule download_weights:
-    input:
-        program=program("download_weights"),
-        modules=modules("download_weights"),
-        env="envs/light.yaml",
-    output:
-        file=f"{MODELS_DIR}/downloads/{{source}}/{{file}}",
-    log:
-        f"{MODELS_DIR}/logs/download_weights/{{source}}/{{file}}.log",
-    benchmark:
-        f"{MODELS_DIR}/benchmarks/download_weights/{{source}}/{{file}}.tsv"
-    wildcard_constraints:
-        source=one_of(WEIGHTS),
     conda:
         "../envs/light.yaml"
     threads: 1

@@ -708,7 +708,7 @@ seeds: [0, 1]
     assert "download_dataset" in run(folder, *words, "--dry-run").stdout
 
 
-def test_pretrained_weights_come_through_their_own_rule(tmp_path):
+def test_pretrained_weights_come_through_the_download_rule(tmp_path):
     """A local file as the source; a wrong checksum is one sentence, and nothing half-written stays."""
     import keras
 

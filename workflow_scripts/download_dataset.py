@@ -1,4 +1,4 @@
-"""Bring one file of a dataset from its first working mirror and verify it."""
+"""Bring one file of a dataset, or of pretrained weights, from its first working mirror and verify it."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from robustness.errors import UserError
 @click.option("--image-folder", is_flag=True, help="The mirrors are folders of train/CLASS/ and test/CLASS/ images.")
 @out_file("--output", "The verified file (for an image folder: one tar of all images).")
 def main(name, mirrors, sha256, sha256_unpacked, image_folder, output):
-    """Bring one file of a dataset from its first working mirror and verify it.
+    """Bring one file of a dataset, or of pretrained weights, from its first working mirror and verify it.
 
     If a checksum is given, a broken download leaves OUTPUT.download behind and goes on from there in the next run.
     """
