@@ -228,6 +228,7 @@ def training_options(wildcards):
         "defence": study.defence_of(config, wildcards.model),
         "architecture": model["architecture"],
         "upsampling": model.get("upsampling"),
+        "width": model.get("width"),
         "head": ",".join(model["head"]) if "head" in model else None,
         "trainable": study.trainable_of(model),
         "temperature": model.get("temperature"),

@@ -47,7 +47,19 @@ INCEPTION = sum(
         336 * 10 + 10,
     ]
 )
+HALF_INCEPTION = sum(
+    [
+        (27 + 5) * 48,
+        inception(48, 16, 16) + inception(32, 16, 24),
+        (9 * 40 + 5) * 40,
+        inception(80, 56, 24) + inception(80, 48, 32) + inception(80, 40, 40) + inception(80, 24, 48),
+        (9 * 72 + 5) * 48,
+        inception(120, 88, 80) + inception(168, 88, 80),
+        168 * 10 + 10,
+    ]
+)
 THESIS_VGG = convolutions(3, 64, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512)
+HALF_VGG = (32, 32, 64, 64, 128, 128, 256, 256, 256, 256, 256)
 VGG_HEAD = 512 + 4 * 512 + (5120 + 10) + 4 * 10
 
 
@@ -84,6 +96,14 @@ VGG_HEAD = 512 + 4 * 512 + (5120 + 10) + 4 * 10
             + 4 * 256
             + 2570,
         ),
+        # Half the filters in every convolution, dense layers as they are.
+        ("vgg16", (32, 32, 3), {"width": 0.5}, convolutions(3, *HALF_VGG) + 2 * 2 * 256 * 512 + VGG_HEAD),
+        ("vgg11", (32, 32, 3), {"width": 0.5}, convolutions(3, 32, 64, *[128] * 2, *[256] * 4) + 256 * 512 + VGG_HEAD),
+        (
+            *("resnet20", (32, 32, 3), {"width": 0.25}),
+            (108 + 16) + 6 * (144 + 16) + (288 + 5 * 576 + 6 * 32) + (1152 + 5 * 2304 + 6 * 64) + 170,
+        ),
+        ("inception_small", (32, 32, 3), {"width": 0.5}, HALF_INCEPTION),
         ("mobilenet_v2", (32, 32, 3), {}, 3538984 - 1281000 + 12810),
     ],
 )
@@ -215,6 +235,7 @@ def test_every_network_has_a_valid_head_of_its_own():
         ("inception_v3", (32, 32, 3), {"upsampling": 2}, "inception_v3 can't be built for 64x64 images"),
         ("lenet5", (32, 32, 3), {"weights": "w.h5"}, "lenet5 has no pretrained base"),
         ("vgg16", (32, 32, 3), {"trainable": "head"}, "vgg16 has no pretrained base"),
+        ("lenet5", (32, 32, 3), {"width": 0.5}, "lenet5 has one width: width is for inception_small, resnet20, vgg11"),
     ],
 )
 def test_what_no_network_can_be_is_told(name, shape, settings, sentence):

@@ -96,6 +96,8 @@ HEATED = {
         ({"models/undefended/head": ["flatten"]}, ["models.undefended.head", "exactly once, not 0 times"]),
         ({"models/undefended/head": ["dense 9", "logits"]}, ["models.undefended.head", "before its first dense layer"]),
         ({"models/undefended/upsampling": 0}, ["models.undefended.upsampling", "0", "at least 1"]),
+        ({"models/undefended/width": 0}, ["models.undefended.width", "0", "more than 0"]),
+        ({"models/undefended/width": 0.5}, ["models.undefended.width", "resnet20, vgg11", "report_cnn has one width"]),
         ({"models/undefended/weights": "imagenet_resnet50"}, ["models.undefended.weights", "report_cnn is not"]),
         ({"models/undefended/trainable": "head"}, ["models.undefended.trainable", "resnet50", "remove it"]),
         (

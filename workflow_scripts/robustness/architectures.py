@@ -8,7 +8,7 @@ from keras import layers
 
 from robustness.errors import UserError
 from robustness.heads import append_head
-from robustness.network_settings import WITH_BASE, NetworkSettings
+from robustness.network_settings import WITH_BASE, WITH_WIDTH, NetworkSettings
 
 ARCHITECTURES = tuple(sorted(p.stem for p in (Path(__file__).parent / "networks").glob("[!_]*.py")))
 
@@ -30,6 +30,8 @@ def build(
         raise UserError(f"there is no architecture {name}: choose one of {', '.join(ARCHITECTURES)}.")
     if name not in WITH_BASE and (settings.weights or settings.trainable != "all"):
         raise UserError(f"{name} has no pretrained base: weights and trainable are for {', '.join(WITH_BASE)}.")
+    if name not in WITH_WIDTH and settings.width != 1:
+        raise UserError(f"{name} has one width: width is for {', '.join(WITH_WIDTH)}.")
     network = importlib.import_module(f"robustness.networks.{name}")
     (low, high), pixels = pixel_range, layers.Input(shape, name="pixels")
     x = pixels

@@ -15,6 +15,7 @@ WORDS = {
     "dense": r"dense ([1-9]\d*)( relu| tanh)?",
     "logits": r"logits( undecayed)?",
 }
+WITH_WIDTH = ("inception_small", "resnet20", "vgg11", "vgg16")  # networks of our own whose convolutions can be narrower
 WITH_BASE = ("inception_v3", "mobilenet_v2", "resnet50")  # networks on a base of Keras that pretrained weights fit
 TRAINABLE = ("all", "batch_normalization", "head")
 
@@ -24,6 +25,8 @@ class NetworkSettings:
     """How a network is built.
 
     upsampling: whole factor by which images are enlarged (each pixel repeated) before the network sees them.
+    width: every convolution has this share of its filters, as MobileNets' width multiplier (Howard et al. 2017, arXiv
+    1704.04861, section 3.3); dense layers stay.
     head: words from the features to the logits (see WORDS); None for the network's own.
     weight_decay: coefficient of the sum of squared kernel weights that is added to the loss (Keras' L2 regulariser).
     weights: a file of pretrained weights for the base, or None to draw them. trainable: what of the base is trained: all,
@@ -31,10 +34,15 @@ class NetworkSettings:
     """
 
     upsampling: int = 1
+    width: float = 1.0
     head: tuple[str, ...] | None = None
     weight_decay: float = 0.0
     weights: str | None = None
     trainable: str = "all"
+
+    def filters(self, full: int) -> int:
+        """The filters of a convolution that has `full` of them at width 1; one or more."""
+        return max(1, round(full * self.width))
 
 
 def parse_word(word: str) -> tuple[str, tuple[str, ...]]:

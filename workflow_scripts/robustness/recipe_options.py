@@ -23,6 +23,12 @@ OPTIONS = [
         "--upsampling", type=click.IntRange(min=1), default=1, help="Each pixel is repeated so often, both ways."
     ),
     click.option(
+        "--width",
+        type=click.FloatRange(min=0, min_open=True),
+        default=1.0,
+        help="Every convolution has this share of its filters.",
+    ),
+    click.option(
         "--head",
         default="",
         metavar="WORDS",

@@ -13,7 +13,7 @@ from robustness.attack_settings import STEPPING, AttackSettings, check_clip, rea
 from robustness.download import is_url
 from robustness.epsilon_units import EPSILON_UNITS
 from robustness.errors import UserError
-from robustness.network_settings import WITH_BASE, check_head
+from robustness.network_settings import WITH_BASE, WITH_WIDTH, check_head
 from robustness.published import AVERAGES, Published, read_published
 
 RESERVED = ("worst_case", "worst_case_norm_inf", "worst_case_norm_2", "clean", "iterations")  # names no attack may have
@@ -403,6 +403,10 @@ def _check_network(where: str, model: dict, sources: dict) -> None:
         raise UserError(
             f"{where}.{idle[0]} is for a network on a pretrained base ({', '.join(WITH_BASE)}), which "
             f"{model['architecture']} is not: remove it."
+        )
+    if "width" in model and model["architecture"] not in WITH_WIDTH:
+        raise UserError(
+            f"{where}.width is for {', '.join(WITH_WIDTH)}; {model['architecture']} has one width: remove it."
         )
     weights = model.get("weights", "none")
     known = [name for name, source in sources.items() if source["format"] == "weights"]

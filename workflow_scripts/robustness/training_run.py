@@ -137,7 +137,7 @@ def _start_from(network: keras.Model, path: str, info: DatasetInfo) -> None:
 
 
 def _network_settings(options: dict) -> NetworkSettings:
-    own = {key: options[key] for key in ("upsampling", "weight_decay", "weights", "trainable")}
+    own = {key: options[key] for key in ("upsampling", "width", "weight_decay", "weights", "trainable")}
     return NetworkSettings(head=tuple(options["head"].split(",")) if options["head"] else None, **own)
 
 

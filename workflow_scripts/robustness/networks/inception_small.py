@@ -12,7 +12,7 @@ def features(x, settings):
     decay = kernel_decay(settings.weight_decay)
 
     def convolution(x, filters, size, stride=1):
-        x = layers.Conv2D(filters, size, stride, "same", kernel_regularizer=decay)(x)
+        x = layers.Conv2D(settings.filters(filters), size, stride, "same", kernel_regularizer=decay)(x)
         return layers.Activation("relu")(layers.BatchNormalization()(x))
 
     def inception(x, ones, threes):

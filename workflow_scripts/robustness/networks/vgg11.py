@@ -9,4 +9,4 @@ PLAN = (64, POOL, 128, POOL, 256, 256, POOL, 512, 512, POOL, 512, 512, POOL)
 
 def features(x, settings):
     """Images of 32 x 32 pixels or more."""
-    return vgg_features(x, PLAN, settings.weight_decay)
+    return vgg_features(x, PLAN, settings)

@@ -15,4 +15,4 @@ HEAD = (
 
 def features(x, settings):
     """Images of 16 x 16 pixels or more."""
-    return vgg_features(x, PLAN, settings.weight_decay)
+    return vgg_features(x, PLAN, settings)
