@@ -420,11 +420,10 @@ def swept_models(sweep):
 
 
 ATTACK_SUMMARIES = [
-    f"{RESULTS}/evaluation/{model}/seed{seed}/{attack}/eps{epsilon}.json"
+    f"{RESULTS}/evaluation/{model}/seed{seed}/attacks/{attack}.json"
     for attack in ATTACKS
     for model in attacked_models(attack)
     for seed in SEEDS
-    for epsilon in EPSILONS[attack]
 ]
 WORST_CASES = [
     f"{RESULTS}/evaluation/{model}/seed{seed}/worst_case/norm_{norm}"
@@ -447,12 +446,19 @@ PROBES = [
 CLEAN_SUMMARIES = [f"{RESULTS}/evaluation/{model}/seed{seed}/clean.json" for model in MODELS for seed in SEEDS]
 
 
+def attack_sets(wildcards):
+    """The adversarial sets of an attack on a model, one an epsilon."""
+    return [
+        f"{RESULTS}/adversarial/{wildcards.model}/seed{wildcards.seed}/{wildcards.attack}/eps{epsilon}.npz"
+        for epsilon in EPSILONS[wildcards.attack]
+    ]
+
+
 def attack_records(wildcards):
     """The records of all bounded attacks on a model in one norm, or in all."""
     return [
-        f"{RESULTS}/evaluation/{wildcards.model}/seed{wildcards.seed}/{attack}/eps{epsilon}.csv"
+        f"{RESULTS}/evaluation/{wildcards.model}/seed{wildcards.seed}/attacks/{attack}.csv"
         for attack in study.bounded_attacks_on(config, wildcards.model, getattr(wildcards, "norm", None))
-        for epsilon in EPSILONS[attack]
     ]
 
 

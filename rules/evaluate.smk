@@ -1,6 +1,6 @@
 # Needs: models, the images that are attacked, adversarial sets.
-# Makes: evaluation/MODEL/seedSEED/{clean.csv,clean.json,confusion.csv} and evaluation/MODEL/seedSEED/ATTACK/epsEPSILON.{csv,json}:
-#        records (a row an image) and their summary; evaluation/MODEL/seedSEED/iterations/SWEEP.{csv,json}, the same after
+# Makes: evaluation/MODEL/seedSEED/{clean.csv,clean.json,confusion.csv} and evaluation/MODEL/seedSEED/attacks/ATTACK.{csv,json}:
+#        records (a row an epsilon and image) and their summary; evaluation/MODEL/seedSEED/iterations/SWEEP.{csv,json}, the same after
 #        each number of iterations; evaluation/MODEL/seedSEED/transfer.csv, the same for sets of other models;
 #        evaluation/MODEL/seedSEED/worst_case/norm_NORM.{csv,json}: which images survive all of these and the cascade.
 
@@ -56,15 +56,15 @@ rule evaluate_attack:
         model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
         metadata=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/metadata.json",
         images=model_file("evaluation.npz"),
-        adversarial=rules.craft_adversarial.output.adversarial,
+        adversarial=attack_sets,
         info=model_file("dataset.json"),
     output:
-        records=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/{{attack}}/eps{{epsilon}}.csv",
-        summary=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/{{attack}}/eps{{epsilon}}.json",
+        records=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/attacks/{{attack}}.csv",
+        summary=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/attacks/{{attack}}.json",
     log:
-        f"{RESULTS}/logs/evaluate_attack/{{model}}/seed{{seed}}/{{attack}}/eps{{epsilon}}.log",
+        f"{RESULTS}/logs/evaluate_attack/{{model}}/seed{{seed}}/{{attack}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/evaluate_attack/{{model}}/seed{{seed}}/{{attack}}/eps{{epsilon}}.tsv"
+        f"{RESULTS}/benchmarks/evaluate_attack/{{model}}/seed{{seed}}/{{attack}}.tsv"
     conda:
         "../envs/tensorflow.yaml"
     threads: config["threads"]["evaluate"]
@@ -74,12 +74,13 @@ rule evaluate_attack:
         runtime=grown(30),
     params:
         threads=config["threads"]["evaluate"],
+        sets=lambda wildcards, input: shlex.join(word for path in input.adversarial for word in ("--adversarial", path)),
     shell:
         "python {input.program:q}"
         " --model {input.model:q}"
         " --metadata {input.metadata:q}"
         " --images {input.images:q}"
-        " --adversarial {input.adversarial:q}"
+        " {params.sets}"
         " --info {input.info:q}"
         " --threads {params.threads}"
         " --records {output.records:q}"

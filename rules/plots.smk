@@ -241,7 +241,7 @@ rule plot_examples:
         info=model_file("dataset.json"),
         adversarial=f"{RESULTS}/adversarial/{{model}}/seed{{seed}}/{{attack}}/eps{{epsilon}}.npz",
         clean=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/clean.csv",
-        attacked=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/{{attack}}/eps{{epsilon}}.csv",
+        attacked=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/attacks/{{attack}}.csv",
     output:
         png=f"{RESULTS}/plots/examples/{{model}}/seed{{seed}}/{{attack}}/eps{{epsilon}}.png",
         svg=f"{RESULTS}/plots/examples/{{model}}/seed{{seed}}/{{attack}}/eps{{epsilon}}.svg",

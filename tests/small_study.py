@@ -70,14 +70,18 @@ class SmallStudy:
         parts = dict.fromkeys(("validation", "test", "evaluation"), summarise(table))
         write_json(folder / "clean.json", self._described(model, seed) | {"n_classes": 10, "parts": parts})
 
-    def _write_attack(self, folder: Path, model: str, seed: int, attack: str, epsilon: str, alive: Alive) -> None:
-        table = self._table(alive, seed).assign(loss=0.5, moved=True, linf=0.1, l2=1.0)
-        write_records(self._ordered(table, model), folder / attack / f"eps{epsilon}.csv")
-        settings = self._setting(attack)
-        hits = {"target_hits": 3} if settings.targeted else {}
-        told = {"attack": describe(attack, settings, epsilon, self.unit, seed), "moved": self.n} | hits
-        told |= {"max_linf": 0.1, "max_l2": 1.0}
-        write_json(folder / attack / f"eps{epsilon}.json", self._described(model, seed) | summarise(table) | told)
+    def _write_attack(self, folder: Path, model: str, seed: int, attack: str) -> None:
+        settings, parts, numbers = self._setting(attack), [], {}
+        for (name, attacked, epsilon), alive in self.attacked.items():
+            if (name, attacked) == (attack, model):
+                table = self._table(alive, seed).assign(epsilon=epsilon, loss=0.5, moved=True, linf=0.1, l2=1.0)
+                parts.append(self._ordered(table, model))
+                hits = {"target_hits": 3} if settings.targeted else {}
+                numbers[epsilon] = summarise(table) | {"moved": self.n, "max_linf": 0.1, "max_l2": 1.0} | hits
+        noted = {k: v for k, v in describe(attack, settings, "", self.unit, seed).items() if k != "epsilon"}
+        path = folder / "attacks" / f"{attack}.csv"
+        write_records(pd.concat(parts), path)
+        write_json(path.with_suffix(".json"), self._described(model, seed) | {"attack": noted, "epsilons": numbers})
 
     def _write_together(self, folder: Path, model: str, seed: int, norm: str) -> None:
         parts, numbers = [], {}
@@ -127,9 +131,8 @@ class SmallStudy:
             for seed in self.seeds:
                 folder = self.folder / model / f"seed{seed}"
                 self._write_clean(folder, model, seed)
-                for (attack, attacked, epsilon), alive in self.attacked.items():
-                    if attacked == model:
-                        self._write_attack(folder, model, seed, attack, epsilon, alive)
+                for attack in dict.fromkeys(attack for attack, attacked, _ in self.attacked if attacked == model):
+                    self._write_attack(folder, model, seed, attack)
                 for norm in [norm for name, norm in norms if name == model]:
                     self._write_together(folder, model, seed, norm)
                 self._write_transfer(folder, model, seed)

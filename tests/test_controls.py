@@ -121,6 +121,7 @@ def tables(tmp_path_factory, threads_stay):
         scored = {"records": home / "clean.csv", "summary": home / "clean.json", "confusion": home / "confusion.csv"}
         call("evaluate_model", **common, **model, **parts, **scored, metadata=mine / "metadata.json")
         for attack, fields in ATTACKS.items():
+            sets = []
             for epsilon in EPSILONS:
                 crafted = folder / f"adversarial/{name}/seed0/{attack}/eps{epsilon}.npz"
                 flags = {key: value for key, value in fields.items() if key != "random_start"}
@@ -129,11 +130,12 @@ def tables(tmp_path_factory, threads_stay):
                     "craft_adversarial", *words, **crafting, **model, **flags,
                     attack=attack, epsilon=epsilon, output=crafted,
                 )  # fmt: skip
-                target = home / attack / f"eps{epsilon}"
-                call(
-                    "evaluate_attack", **common, **model, metadata=mine / "metadata.json", adversarial=crafted,
-                    images=data / "evaluation.npz", records=f"{target}.csv", summary=f"{target}.json",
-                )  # fmt: skip
+                sets += ["--adversarial", crafted]
+            target = home / "attacks" / attack
+            call(
+                "evaluate_attack", *sets, **common, **model, metadata=mine / "metadata.json",
+                images=data / "evaluation.npz", records=f"{target}.csv", summary=f"{target}.json",
+            )  # fmt: skip
     for name in MODELS:
         home, mine = evaluation / name / "seed0", folder / f"models/{name}/seed0"
         model = {"model": mine / "model.keras"}

@@ -205,7 +205,7 @@ def test_a_set_that_left_the_ball_is_no_transfer(place, tmp_path):
         "evaluate_attack", **common, model=model, metadata=place / "models/net/seed3/metadata.json",
         adversarial=home / "eps0.10.npz", records=tmp_path / "r.csv", summary=tmp_path / "s.json",
     )  # fmt: skip
-    assert 0.1 < json.loads((tmp_path / "s.json").read_text())["max_linf"] <= 0.27 * (1 + 1e-5)
+    assert 0.1 < json.loads((tmp_path / "s.json").read_text())["epsilons"]["0.10"]["max_linf"] <= 0.27 * (1 + 1e-5)
     with pytest.raises(click.ClickException, match=r"may lie outside the ball of epsilon 0\.10"):
         call(
             "evaluate_transfer", "--source", "net", "loose", "0.10", **common, model=model, seed=3,

@@ -158,7 +158,7 @@ PUBLISHED = [
         (["probe_model", *PROBE, "--huge-epsilon", "0"], "0.0 is not in the range 0.5<=x<=1"),
         (DIAGNOSE, "clean.json does not exist"),
         (TABLES, "clean.json does not exist"),
-        ([*DROPS, "--attack", "a", "m", "0.1"], "eps0.1.csv does not exist"),
+        ([*DROPS, "--attack", "a", "m", "0.1"], "a.csv does not exist"),
         ([*DROPS, "--baseline", "m", "other"], "the baseline other is not among the models"),
         ([*FINDINGS, "--defence", "m", "other", "", ""], "clean.csv does not exist"),
         (["aggregate_training", *TRAINING], "metadata.json does not exist"),

@@ -225,10 +225,12 @@ def test_an_image_that_fell_stays_fallen_at_larger_epsilons():
 
 
 def test_records_of_several_attacks_are_read_as_one_table(tmp_path):
-    for name, epsilon in [("fgsm", "0.10"), ("fgsm", "8"), ("pgd", "0.10")]:
-        (tmp_path / name).mkdir(exist_ok=True)
-        part = table([(7, 0, 1 if name == "pgd" else 0), (3, 1, 1)])
-        write_records(part, tmp_path / name / f"eps{epsilon}.csv")
+    parts = {}
+    for name, epsilon in [("fgsm", "0.10"), ("fgsm", "8"), ("pgd", "0.05"), ("pgd", "0.10")]:
+        part = table([(7, 0, 1 if name == "pgd" else 0), (3, 1, 1)]).assign(epsilon=epsilon)
+        parts.setdefault(name, []).append(part)
+    for name, several in parts.items():
+        write_records(pd.concat(several), tmp_path / "attacks" / f"{name}.csv")
     found = read_attacks(tmp_path, [("fgsm", ["0.10", "8"]), ("pgd", ["0.10"])])
     assert found["attack"].tolist() == ["fgsm"] * 4 + ["pgd"] * 2
     assert found["epsilon"].tolist() == ["0.10", "0.10", "8", "8", "0.10", "0.10"]

@@ -10,7 +10,7 @@ from robustness.cli import figure_options, in_file, program
 @in_file("--info", "dataset.json of the dataset.")
 @in_file("--adversarial", "The adversarial set (.npz).")
 @in_file("--clean-records", "clean.csv of evaluate_model.")
-@in_file("--attack-records", "Records of evaluate_attack (.csv).")
+@in_file("--attack-records", "Records of evaluate_attack (.csv); those of the set's epsilon are taken.")
 @click.option("--model", required=True, help="Name of the model, for the title.")
 @click.option("--n", type=click.IntRange(min=1), default=6, help="Images to show.")
 @click.option("--title", required=True, help="Title; {model}, {seed}, {attack} and {epsilon} are replaced.")
@@ -29,7 +29,8 @@ def main(images, info, adversarial, clean_records, attack_records, model, n, tit
 
     data, clean, crafted = DatasetInfo.load(info), Images.load(images), AdversarialSet.load(adversarial)
     before = read_records(clean_records).set_index("index")
-    after = read_records(attack_records).set_index("index")
+    after = read_records(attack_records)
+    after = after[after["epsilon"] == crafted.attack["epsilon"]].set_index("index")
     occurrence = [int((clean.labels[:i] == label).sum()) for i, label in enumerate(clean.labels)]
     chosen = sorted(range(len(clean)), key=lambda i: (occurrence[i], clean.labels[i]))[:n]
     low, high = data.pixel_range

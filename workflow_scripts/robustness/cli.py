@@ -86,7 +86,7 @@ def _evaluation_folder(text: str) -> Callable:
 
 def records_options(function: Callable) -> Callable:
     """Where the records of single attacks on a model are, for programs that read several."""
-    folder = _evaluation_folder("Records of the model: clean.csv and ATTACK/epsEPSILON.csv.")
+    folder = _evaluation_folder("Records of the model: clean.csv and attacks/ATTACK.csv.")
     recorded = click.option(
         "--recorded",
         multiple=True,

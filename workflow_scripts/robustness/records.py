@@ -40,3 +40,8 @@ def write_records(table: pd.DataFrame, path: str | Path) -> None:
 def read_records(path: str | Path) -> pd.DataFrame:
     """Read a table of records or of results. Text columns stay text: an epsilon keeps its digits, a model called inf its name."""
     return pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False)
+
+
+def read_attack_records(folder: str | Path, attack: str) -> pd.DataFrame:
+    """The records of one attack on a model at all of its epsilons. folder: evaluation/MODEL/seedSEED."""
+    return read_records(Path(folder) / "attacks" / f"{attack}.csv")

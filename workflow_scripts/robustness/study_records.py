@@ -7,7 +7,7 @@ import pandas as pd
 
 from robustness.attack_settings import AttackSettings, settings_from_note
 from robustness.files import read_json
-from robustness.records import read_records
+from robustness.records import read_attack_records, read_records
 
 WORST_CASE = "worst_case"
 UNBOUNDED = (  # said of an attack with clip: pixel_range
@@ -62,11 +62,14 @@ class StudyRecords:
 
     def summary(self, model: str, seed: int, attack: str, epsilon: str) -> dict:
         """Summary of one attack at one epsilon."""
-        return read_json(self._of(model, seed) / attack / f"eps{epsilon}.json")
+        content = read_json(self._of(model, seed) / "attacks" / f"{attack}.json")
+        numbers = content.pop("epsilons")[epsilon]
+        return content | numbers | {"attack": content["attack"] | {"epsilon": epsilon}}
 
     def records(self, model: str, seed: int, attack: str, epsilon: str) -> pd.DataFrame:
         """Records of one attack at one epsilon, by index."""
-        return read_records(self._of(model, seed) / attack / f"eps{epsilon}.csv").set_index("index")
+        table = read_attack_records(self._of(model, seed), attack)
+        return table[table["epsilon"] == epsilon].drop(columns="epsilon").set_index("index")
 
     def settings(self, model: str, seed: int, attack: str) -> AttackSettings:
         """The settings of an attack, as its records tell them."""

@@ -12,7 +12,7 @@ from robustness.datasets import Images, to_pixels
 from robustness.errors import UserError
 from robustness.evaluation import checked_norms
 from robustness.files import read_npz, write_npz
-from robustness.records import read_records
+from robustness.records import read_attack_records, read_records
 
 
 @dataclass(frozen=True)
@@ -64,15 +64,14 @@ def check_worst_case(
 
 
 def read_attacks(folder: str | Path, attacks: Iterable[tuple[str, Iterable[str]]]) -> pd.DataFrame:
-    """The records of several attacks on one model, with the columns attack and epsilon (text) added.
+    """The records of several attacks on one model, with the column attack added.
 
     folder: evaluation/MODEL/seedSEED. attacks: names, each with the texts of its epsilons.
     """
-    parts = [
-        read_records(Path(folder) / name / f"eps{epsilon}.csv").assign(attack=name, epsilon=epsilon)
-        for name, epsilons in attacks
-        for epsilon in epsilons
-    ]
+    parts = []
+    for name, epsilons in attacks:
+        table = read_attack_records(folder, name).assign(attack=name)
+        parts += [table[table["epsilon"] == epsilon] for epsilon in epsilons]
     columns = ["index", "label", "prediction", "attack", "epsilon"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
