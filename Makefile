@@ -3,6 +3,7 @@
 # make docs  the quick study, and its tables and some of its figures copied to docs/quick_study
 # make docs-fashion-mnist  the study of the Fashion-MNIST report, whole, and its tables and figures to docs/fashion_mnist
 # make docs-temperature-sweep  the study of nine temperatures, and its tables and figure to docs/temperature_sweep
+# make docs-cifar-small  the small study of CIFAR-10 and CIFAR-100, and its tables and figures to docs/cifar_small
 # make lock  pin requirements.txt and requirements-test.txt anew from the .in files (for maintainers)
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test docs docs-fashion-mnist docs-temperature-sweep lock clean
+.PHONY: run test docs docs-fashion-mnist docs-temperature-sweep docs-cifar-small lock clean
 
 run: $(VENV)/run.stamp
 	snakemake --cores all
@@ -19,18 +20,23 @@ run: $(VENV)/run.stamp
 test: $(VENV)/test.stamp
 	python -m pytest
 
+# The tables in a results folder, and some of its figures, to a folder of docs.
+define to_docs
+mkdir -p docs/$(2)
+cp $(1)/tables/*.md $(1)/tables/*.csv docs/$(2)/
+for figure in $(3); do \
+    cp $(1)/plots/$$figure.png docs/$(2)/$$(echo $$figure | tr / _ | sed 's/_fashion_mnist\|_seed1//g').png || exit 1; \
+done
+endef
+
 FIGURES := accuracy/fashion_mnist/worst_case_norm_inf \
     accuracy/fashion_mnist/fgsm accuracy/fashion_mnist/pgd loss/fashion_mnist/pgd \
     examples/undefended/seed1/pgd/eps0.1 examples/distilled/seed1/fgsm/eps0.1 \
     confusion/undefended/seed1 training/distilled/seed1 erasing/fashion_mnist
 
 docs: run
-	cp results/tables/*.md results/tables/*.csv docs/quick_study/
-	for figure in $(FIGURES); do \
-	    cp results/plots/$$figure.png docs/quick_study/$$(echo $$figure | tr / _ | sed 's/_fashion_mnist\|_seed1//g').png; \
-	done
+	$(call to_docs,results,quick_study,$(FIGURES))
 
-REPORT := results/fashion_mnist
 REPORT_FIGURES := confusion/original/seed1 iterations/fashion_mnist/bim_iterations published \
     comparisons/figure_12 comparisons/figure_13 comparisons/figure_15 comparisons/figure_16 comparisons/figure_17 \
     comparisons/adversarial_training accuracy/fashion_mnist/worst_case_norm_inf training/early_stopping/seed1 \
@@ -39,19 +45,24 @@ REPORT_FIGURES := confusion/original/seed1 iterations/fashion_mnist/bim_iteratio
 
 docs-fashion-mnist: $(VENV)/run.stamp
 	snakemake --cores all --configfile studies/fashion_mnist.yaml
-	mkdir -p docs/fashion_mnist
-	cp $(REPORT)/tables/*.md $(REPORT)/tables/*.csv docs/fashion_mnist/
-	for figure in $(REPORT_FIGURES); do \
-	    cp $(REPORT)/plots/$$figure.png docs/fashion_mnist/$$(echo $$figure | tr / _ | sed 's/_fashion_mnist\|_seed1//g').png; \
-	done
-
-SWEEP := results/temperature_sweep
+	$(call to_docs,results/fashion_mnist,fashion_mnist,$(REPORT_FIGURES))
 
 docs-temperature-sweep: $(VENV)/run.stamp
 	snakemake --cores all --configfile studies/temperature_sweep.yaml
-	mkdir -p docs/temperature_sweep
-	cp $(SWEEP)/tables/*.md $(SWEEP)/tables/*.csv docs/temperature_sweep/
-	cp $(SWEEP)/plots/temperatures/to_500.png docs/temperature_sweep/
+	$(call to_docs,results/temperature_sweep,temperature_sweep,temperatures/to_500)
+
+CIFAR_FIGURES := comparisons/step_budget_cifar10 comparisons/step_budget_cifar100 \
+    accuracy/cifar10/fgsm accuracy/cifar10/pgd accuracy/cifar10/pgd_relative_step accuracy/cifar10/worst_case_norm_inf \
+    accuracy/cifar100/fgsm accuracy/cifar100/pgd accuracy/cifar100/pgd_relative_step \
+    accuracy/cifar100/worst_case_norm_inf training/cifar10_vgg11/seed1 training/cifar10_resnet20/seed1 \
+    training/cifar10_inception_small/seed1 training/cifar100_vgg11/seed1 training/cifar100_resnet20/seed1 \
+    training/cifar100_inception_small/seed1 examples/cifar10_resnet20/seed1/pgd/eps8 \
+    examples/cifar10_resnet20/seed1/pgd_relative_step/eps8 erasing/cifar10
+
+# SOURCES=FILE names a second config file, with folders as sources, for machines without network.
+docs-cifar-small: $(VENV)/run.stamp
+	snakemake --cores all --configfile studies/cifar_small.yaml $(SOURCES)
+	$(call to_docs,results/cifar_small,cifar_small,$(CIFAR_FIGURES))
 
 # --no-deps: the requirements are complete, and cleverhans asks for packages that its attacks do not need.
 $(VENV)/run.stamp: requirements.txt
