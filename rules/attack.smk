@@ -1,23 +1,24 @@
 # Needs: models/MODEL/seedSEED/model.keras and datasets/DATASET/evaluation.npz.
-# Makes: adversarial/MODEL/seedSEED/ATTACK/epsEPSILON.npz, one artifact an epsilon;
+# Makes: adversarial/MODEL/seedSEED/ATTACK/path.npz, what an attack shares at all epsilons, where there is such a thing;
+#        adversarial/MODEL/seedSEED/ATTACK/epsEPSILON.npz, one artifact an epsilon;
 #        adversarial/MODEL/seedSEED/iterations/SWEEP.npz, one attack after several numbers of iterations; then, from the
 #        records of the former, adversarial/MODEL/seedSEED/worst_case/norm_NORM.npz, what a cascade finds beyond them.
 
 
-rule craft_adversarial:
+rule craft_path:
     input:
-        program=program("craft_adversarial"),
-        modules=lambda wildcards: modules("craft_adversarial", config["attacks"][wildcards.attack]["method"]),
+        program=program("craft_path"),
+        modules=lambda wildcards: modules("craft_path", config["attacks"][wildcards.attack]["method"]),
         env="envs/tensorflow.yaml",
         model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
         images=model_file("evaluation.npz"),
         info=model_file("dataset.json"),
     output:
-        adversarial=f"{RESULTS}/adversarial/{{model}}/seed{{seed}}/{{attack}}/eps{{epsilon}}.npz",
+        path=f"{RESULTS}/adversarial/{{model}}/seed{{seed}}/{{attack}}/path.npz",
     log:
-        f"{RESULTS}/logs/craft_adversarial/{{model}}/seed{{seed}}/{{attack}}/eps{{epsilon}}.log",
+        f"{RESULTS}/logs/craft_path/{{model}}/seed{{seed}}/{{attack}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/craft_adversarial/{{model}}/seed{{seed}}/{{attack}}/eps{{epsilon}}.tsv"
+        f"{RESULTS}/benchmarks/craft_path/{{model}}/seed{{seed}}/{{attack}}.tsv"
     conda:
         "../envs/tensorflow.yaml"
     threads: config["threads"]["craft"]
@@ -35,7 +36,47 @@ rule craft_adversarial:
         " --info {input.info:q}"
         " --attack {wildcards.attack:q}"
         " {params.options}"
+        " --seed {wildcards.seed}"
+        " --threads {params.threads}"
+        " --output {output.path:q}"
+        " > {log:q} 2>&1"
+
+
+rule craft_adversarial:
+    input:
+        program=program("craft_adversarial"),
+        modules=lambda wildcards: modules("craft_adversarial", config["attacks"][wildcards.attack]["method"]),
+        env="envs/tensorflow.yaml",
+        model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
+        images=model_file("evaluation.npz"),
+        info=model_file("dataset.json"),
+        path=attack_path,
+    output:
+        adversarial=f"{RESULTS}/adversarial/{{model}}/seed{{seed}}/{{attack}}/eps{{epsilon}}.npz",
+    log:
+        f"{RESULTS}/logs/craft_adversarial/{{model}}/seed{{seed}}/{{attack}}/eps{{epsilon}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/craft_adversarial/{{model}}/seed{{seed}}/{{attack}}/eps{{epsilon}}.tsv"
+    conda:
+        "../envs/tensorflow.yaml"
+    threads: config["threads"]["craft"]
+    resources:
+        gpu=config["gpu"],
+        mem_mb=grown(4000),
+        runtime=grown(120),
+    params:
+        threads=config["threads"]["craft"],
+        options=attack_options,
+        path=lambda wildcards, input: shlex.join(["--path", input.path]) if input.path else "",
+    shell:
+        "python {input.program:q}"
+        " --model {input.model:q}"
+        " --images {input.images:q}"
+        " --info {input.info:q}"
+        " --attack {wildcards.attack:q}"
+        " {params.options}"
         " --epsilon {wildcards.epsilon}"
+        " {params.path}"
         " --seed {wildcards.seed}"
         " --threads {params.threads}"
         " --output {output.adversarial:q}"

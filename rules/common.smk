@@ -446,6 +446,13 @@ PROBES = [
 CLEAN_SUMMARIES = [f"{RESULTS}/evaluation/{model}/seed{seed}/clean.json" for model in MODELS for seed in SEEDS]
 
 
+def attack_path(wildcards):
+    """What an attack shares at all epsilons, if there is such a thing."""
+    shared = study.settings_of(config["attacks"][wildcards.attack]).has_path
+    folder = f"{RESULTS}/adversarial/{wildcards.model}/seed{wildcards.seed}/{wildcards.attack}"
+    return f"{folder}/path.npz" if shared else []
+
+
 def attack_sets(wildcards):
     """The adversarial sets of an attack on a model, one an epsilon."""
     return [

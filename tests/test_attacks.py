@@ -142,7 +142,7 @@ def test_a_sweep_costs_one_run_of_the_longest(network, data, monkeypatch):
         steps.append(1)
         return fast_gradient_method(*arguments, **options)
 
-    monkeypatch.setattr("robustness.attack_methods.bim.fast_gradient_method", counted)
+    monkeypatch.setattr("robustness.projected_steps.fast_gradient_method", counted)
     settings = AttackSettings("bim", step=0.015, iterations=12)
     craft_iterates(network, *data, settings, [1, 3, 4, 7, 12], 0.05, 0.015, CLIP, 0, batch_size=40)
     assert len(steps) == 12

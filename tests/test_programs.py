@@ -12,7 +12,15 @@ SCRIPTS = ROOT / "workflow_scripts"
 PROGRAMS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 HEAVY = {"tensorflow", "keras", "cleverhans", "pandas", "matplotlib", "PIL", "scipy"}
 WITH_TENSORFLOW = {
-    *("train_model", "train_adversarially", "distill_student", "craft_adversarial", "craft_worst_case", "probe_model"),
+    *(
+        "train_model",
+        "train_adversarially",
+        "distill_student",
+        "craft_path",
+        "craft_adversarial",
+        "craft_worst_case",
+        "probe_model",
+    ),
     *("evaluate_model", "evaluate_attack", "evaluate_transfer", "evaluate_worst_case"),
     *("craft_iteration_sweep", "evaluate_iteration_sweep"),
 }

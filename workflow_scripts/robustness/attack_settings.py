@@ -20,6 +20,7 @@ GRADIENT_FREE = ("noise", "square")
 LOSSES = ("cross_entropy", "scaled_cross_entropy", "margin", "dlr")
 CLIPS = ("ball", "pixel_range")
 LABELS = ("given", "predicted")
+WALKING = ("fgsm", "bim", "pgd")  # methods whose steps in the maximum norm are signs of a gradient
 SWEEPABLE = ("bim",)  # methods with a function `iterates`
 
 
@@ -55,6 +56,12 @@ class AttackSettings:
     def bounded(self) -> bool:
         """True if epsilon bounds how far an image moves; where not, epsilon is but the unit of a relative step."""
         return self.clip == "ball"
+
+    @property
+    def has_path(self) -> bool:
+        """True if the attack walks the same way at every epsilon, until the ball holds it back (robustness.attack_paths)."""
+        fixed = self.method == "fgsm" or (self.step is not None and not self.random_start and self.restarts == 1)
+        return self.method in WALKING and self.norm == "inf" and self.bounded and fixed
 
     @property
     def targeted(self) -> bool:

@@ -18,9 +18,11 @@ import tensorflow as tf
 
 from robustness.attack_context import Context
 from robustness.attack_losses import check_classes_of_dlr
+from robustness.attack_paths import pack
 from robustness.attack_settings import AttackSettings
 from robustness.errors import UserError
 from robustness.model_files import predict_logits
+from robustness.projected_steps import free_signs, projected_steps
 
 LOG = logging.getLogger(__name__)
 
@@ -79,10 +81,7 @@ def craft(
     network: a Keras model from pixels to logits. images: (n, h, w, c) float32 pixels within clip. labels: (n,) int64.
     epsilon, step: in pixel units; epsilon 0 gives the images back. seed: of random starts and targets.
     """
-    targets = np.full(len(labels), -1, np.int64)
-    attacked = _left_classes(network, images, labels, settings, batch_size)
-    if settings.targeted:
-        attacked = targets = choose_targets(predict_logits(network, images, batch_size), labels, settings.target, seed)
+    attacked, targets = _attacked_classes(network, images, labels, settings, seed, batch_size)
     if epsilon == 0:
         return images.copy(), targets
     adversarial, attack = images.copy(), method_of(settings).attack
@@ -90,6 +89,56 @@ def craft(
     for which, batch in _in_batches(functools.partial(attack, context), images, attacked, batch_size):
         adversarial[which] = np.asarray(batch)[: len(which)]
     return adversarial, targets
+
+
+def craft_path(
+    network,
+    images: np.ndarray,
+    labels: np.ndarray,
+    settings: AttackSettings,
+    step: float,
+    clip: tuple[float, float],
+    seed: int,
+    batch_size: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The signs on the way of an attack that has a path, the classes that it attacks, and targets: an AttackPath's arrays.
+
+    settings: with has_path. step: 0 for fgsm. The others as for craft.
+    """
+    attacked, targets = _attacked_classes(network, images, labels, settings, seed, batch_size)
+    bits = np.stack([pack(np.zeros(images.shape, np.int8))] * settings.iterations)
+    context = _context(network, settings, np.inf, step, clip, seed)
+    for which, walk in _in_batches(functools.partial(free_signs, context), images, attacked, batch_size):
+        for place, signs in enumerate(walk):
+            bits[place][:, which] = pack(np.asarray(signs)[: len(which)])
+    return bits, attacked, targets
+
+
+def craft_on(
+    network,
+    images: np.ndarray,
+    adversarial: np.ndarray,
+    taken: int,
+    attacked: np.ndarray,
+    settings: AttackSettings,
+    epsilon: float,
+    step: float,
+    clip: tuple[float, float],
+    batch_size: int,
+) -> np.ndarray:
+    """What craft gives, from where a path has led at this epsilon: images, what became of them, after how many steps.
+
+    attacked: the path's. The others as for craft, whose batches they share, so that the bits are the same.
+    """
+    found, left = adversarial.copy(), settings.iterations - taken
+    context = _context(network, settings, epsilon, step, clip, seed=0)  # nothing on this way is drawn
+
+    def go_on(batch, labels, start):
+        return list(projected_steps(context, batch, start, labels, left))[-1]
+
+    for which, batch in _in_batches(go_on, images, attacked, batch_size, adversarial):
+        found[which] = np.asarray(batch)[: len(which)]
+    return found
 
 
 def craft_iterates(
@@ -119,6 +168,14 @@ def craft_iterates(
     return found
 
 
+def _attacked_classes(network, images, labels, settings, seed, batch_size) -> tuple[np.ndarray, np.ndarray]:
+    """The classes that are led away from or aimed at, and the targets alone, (n,) int64 each; -1 for none."""
+    if settings.targeted:
+        targets = choose_targets(predict_logits(network, images, batch_size), labels, settings.target, seed)
+        return targets, targets
+    return _left_classes(network, images, labels, settings, batch_size), np.full(len(labels), -1, np.int64)
+
+
 def _left_classes(network, images, labels, settings: AttackSettings, batch_size: int) -> np.ndarray:
     """The classes, (n,) int64, that an untargeted attack leads away from: the given (true) ones, or those that are predicted."""
     if settings.labels == "given":
@@ -134,8 +191,12 @@ def _context(network, settings, epsilon, step, clip, seed) -> Context:
     return Context(compiled(network), settings, epsilon, step, clip, np.random.default_rng([seed, 11]))
 
 
-def _in_batches(attack: Callable, images: np.ndarray, attacked: np.ndarray, batch_size: int) -> Iterator:
+def _in_batches(
+    attack: Callable, images: np.ndarray, attacked: np.ndarray, batch_size: int, *more: np.ndarray
+) -> Iterator:
     """(positions, what the attack gives for their images) a batch; images whose class to be attacked is -1 are left out.
+
+    more: further arrays, a row an image, that the attack is given after images and classes.
 
     All batches have one size, batch_size or less (the last is padded by an image or two), so that the gradient is traced
     once.
@@ -149,4 +210,5 @@ def _in_batches(attack: Callable, images: np.ndarray, attacked: np.ndarray, batc
             LOG.info("%d of %d images", start, len(todo))
         which = todo[start : start + size]
         padded = np.resize(which, size)
-        yield which, attack(tf.constant(images[padded]), tf.constant(attacked[padded], dtype=tf.int64))
+        others = [tf.constant(array[padded]) for array in more]
+        yield which, attack(tf.constant(images[padded]), tf.constant(attacked[padded], dtype=tf.int64), *others)

@@ -1,9 +1,8 @@
 """Basic iterative method (Kurakin et al. 2017, arXiv 1607.02533, equation 2), from cleverhans."""
 
-import tensorflow as tf
-from cleverhans.tf2.attacks.fast_gradient_method import fast_gradient_method
 from cleverhans.tf2.attacks.projected_gradient_descent import projected_gradient_descent
-from cleverhans.tf2.utils import clip_eta
+
+from robustness.projected_steps import projected_steps
 
 
 def attack(context, images, labels):
@@ -30,20 +29,6 @@ def attack(context, images, labels):
 
 
 def iterates(context, images, labels, iterations):
-    """What attack gives with each of several rising numbers of iterations, in the ball: cleverhans' own steps, one by one."""
-    adversarial, found = images, []
-    for i in range(1, iterations[-1] + 1):
-        adversarial = fast_gradient_method(
-            context.logits_of,
-            adversarial,
-            context.step,
-            context.norm,
-            y=labels,
-            loss_fn=context.loss_fn,
-            **context.common,
-        )
-        perturbation = clip_eta(adversarial - images, context.norm, context.epsilon)
-        adversarial = tf.clip_by_value(images + perturbation, *context.clip)
-        if i in iterations:
-            found.append(adversarial)
-    return found
+    """What attack gives with each of several rising numbers of iterations, in the ball."""
+    run = projected_steps(context, images, images, labels, iterations[-1])
+    return [found for i, found in enumerate(run, start=1) if i in iterations]
