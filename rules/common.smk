@@ -403,6 +403,11 @@ def weights_file(wildcards):
     return [] if source == "none" else f"{MODELS_DIR}/downloads/{source}/{source_files(source)[0]}"
 
 
+def training_priority(wildcards):
+    """Trainings go first, since much waits for them, and among them those that most others wait for."""
+    return 10 + len(study.waiting_for(config, wildcards.model))
+
+
 def initial_file(wildcards):
     """The trained model that another starts from, of the same seed; nothing for one that starts from drawn weights."""
     model = config["models"][wildcards.model]

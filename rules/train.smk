@@ -25,7 +25,7 @@ rule train_model:
         f"{MODELS_DIR}/benchmarks/train_model/{{model}}/seed{{seed}}.tsv"
     wildcard_constraints:
         model=one_of(name for name in MODELS if name not in STUDENTS + ADVERSARIALLY_TRAINED),
-    priority: 10  # much waits for it
+    priority: training_priority
     conda:
         "../envs/tensorflow.yaml"
     threads: config["threads"]["train"]
@@ -80,7 +80,7 @@ rule train_adversarially:
         f"{MODELS_DIR}/benchmarks/train_adversarially/{{model}}/seed{{seed}}.tsv"
     wildcard_constraints:
         model=one_of(ADVERSARIALLY_TRAINED),
-    priority: 10  # much waits for it
+    priority: training_priority
     conda:
         "../envs/tensorflow.yaml"
     threads: config["threads"]["train"]
@@ -136,7 +136,7 @@ rule distill_student:
         f"{MODELS_DIR}/benchmarks/distill_student/{{model}}/seed{{seed}}.tsv"
     wildcard_constraints:
         model=one_of(STUDENTS),
-    priority: 10  # much waits for it
+    priority: training_priority
     conda:
         "../envs/tensorflow.yaml"
     threads: config["threads"]["distill"]

@@ -404,6 +404,21 @@ def test_neighbours_that_reach_no_epsilon_are_warned_of(config, steps, warned):
     assert len(found) == warned
 
 
+def test_what_others_wait_for_is_known_through_all_of_them():
+    """In the report's study the original starts from another's weights, and others learn from it or go on from it."""
+    config = study.read_yaml(ROOT / "studies/fashion_mnist.yaml")
+    models = config["models"]
+    direct = {
+        name: {other for other in models if name in (models[other].get("teacher"), models[other].get("initial"))}
+        for name in models
+    }
+    every = {name: set(found) for name, found in direct.items()}
+    for _ in models:  # as often as a chain can be long
+        every = {name: found.union(*(direct[other] for other in found)) for name, found in every.items()}
+    assert {name: set(study.waiting_for(config, name)) for name in models} == every
+    assert max(map(len, every.values())) > 8 and [] in map(list, every.values())
+
+
 def test_the_quick_study_is_right_and_warns_of_nothing(config):
     assert study.warnings_of(check(config)) == []
 

@@ -607,6 +607,15 @@ def test_a_model_that_no_attack_names_is_trained_only(tmp_path):
     assert len(jobs["evaluate_transfer"]) == 3
 
 
+def test_what_others_wait_for_is_trained_first(tmp_path):
+    text = snakemake(copy_project(tmp_path), "--dry-run")
+    found = {}
+    for block in re.split(r"\n(?=\[)|\n\n", text):
+        if re.search(r"^rule (train_model|distill_student):$", block, re.MULTILINE):
+            found[re.search(r"wildcards: model=(\w+)", block)[1]] = int(re.search(r"priority: (\d+)", block)[1])
+    assert found == {"undefended": 10, "teacher": 11, "distilled": 10}
+
+
 def test_two_configfiles_merge(tmp_path):
     folder = copy_project(tmp_path)
     (folder / "b.yaml").write_text("seeds: [8]\n")

@@ -138,6 +138,15 @@ def temperature_of(config: dict, model: str) -> float:
     return entry.get("distillation", entry).get("temperature", 1)
 
 
+def waiting_for(config: dict, model: str) -> list[str]:
+    """The models that are trained only after this one: those that learn from it or start from it, and theirs in turn."""
+    found: list[str] = []
+    for name, entry in config["models"].items():
+        if model in (entry.get("teacher"), entry.get("initial")):
+            found += [name, *waiting_for(config, name)]
+    return list(dict.fromkeys(found))
+
+
 def trainable_of(model: dict) -> str | None:
     """What of a model's base is trained, None where it has no base: of a pretrained one its batch normalisation, else all."""
     if model["architecture"] not in WITH_BASE:
