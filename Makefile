@@ -52,12 +52,10 @@ docs-temperature-sweep: $(VENV)/run.stamp
 	$(call to_docs,results/temperature_sweep,temperature_sweep,temperatures/to_500)
 
 CIFAR_FIGURES := comparisons/step_budget_cifar10 comparisons/step_budget_cifar100 \
-    accuracy/cifar10/fgsm accuracy/cifar10/pgd accuracy/cifar10/pgd_relative_step accuracy/cifar10/worst_case_norm_inf \
-    accuracy/cifar100/fgsm accuracy/cifar100/pgd accuracy/cifar100/pgd_relative_step \
+    accuracy/cifar10/fgsm accuracy/cifar10/worst_case_norm_inf accuracy/cifar100/fgsm \
     accuracy/cifar100/worst_case_norm_inf training/cifar10_vgg11/seed1 training/cifar10_resnet20/seed1 \
     training/cifar10_inception_small/seed1 training/cifar100_vgg11/seed1 training/cifar100_resnet20/seed1 \
-    training/cifar100_inception_small/seed1 examples/cifar10_resnet20/seed1/pgd/eps8 \
-    examples/cifar10_resnet20/seed1/pgd_relative_step/eps8 erasing/cifar10
+    training/cifar100_inception_small/seed1 examples/cifar10_resnet20/seed1/pgd_relative_step/eps8 erasing/cifar10
 
 # SOURCES=FILE names a second config file, with folders as sources, for machines without network.
 docs-cifar-small: $(VENV)/run.stamp
