@@ -315,6 +315,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tiny_run, tmp_path):
 
 # --- what a change re-runs -------------------------------------------------------------------------------------------
 
+SCORED = {"evaluate_attack", "plot_examples"}  # go by an attack's records, which stand together for all its epsilons
 TOGETHER = {
     "evaluate_transfer",
     "craft_worst_case",
@@ -337,14 +338,14 @@ LAST = {  # look at the whole study
 def test_one_more_epsilon_plans_only_its_own_sets(tiny_copy):
     edit(tiny_copy, TINY, 'epsilons: [0.05, "0.10"]', 'epsilons: [0.05, "0.10", 0.07]')
     jobs = planned(tiny_copy)
-    assert set(jobs) == {"craft_adversarial", "evaluate_attack"} | TOGETHER | LAST
+    assert set(jobs) == {"craft_adversarial"} | SCORED | TOGETHER | LAST
     assert len(jobs["craft_adversarial"]) == 5 and all("epsilon=0.07" in job for job in jobs["craft_adversarial"])
     assert len(jobs["evaluate_attack"]) == 5 and not any("targeted" in job for job in jobs["evaluate_attack"])
 
 
 def test_one_epsilon_less_crafts_nothing(tiny_copy):
     edit(tiny_copy, TINY, 'epsilons: [0.05, "0.10"]', 'epsilons: ["0.10"]')
-    assert set(planned(tiny_copy)) == {"evaluate_attack"} | TOGETHER | LAST
+    assert set(planned(tiny_copy)) == SCORED | TOGETHER | LAST
 
 
 def test_the_cascade_touches_no_published_attack(tiny_copy):
@@ -581,7 +582,7 @@ def test_a_removed_set_is_crafted_again_only_when_it_is_asked_for(tiny_copy):
     assert planned(tiny_copy) == {}  # what it was made for is still there
     (results / "tables/robust_accuracy.csv").unlink()
     jobs = planned(tiny_copy)
-    assert set(jobs) == {"craft_adversarial", "evaluate_attack"} | TOGETHER | LAST
+    assert set(jobs) == {"craft_adversarial"} | SCORED | TOGETHER | LAST
     assert len(jobs["craft_adversarial"]) == len(jobs["evaluate_attack"]) == 1
 
 
