@@ -15,7 +15,7 @@ def main(model, images, info, attack, epsilon_unit, batch_size, seed, threads, o
     For FGSM, and for BIM and PGD from the image itself with a step of fixed length, in the maximum norm.
     """
     from robustness.attack_paths import AttackPath
-    from robustness.attack_settings import AttackSettings, describe
+    from robustness.attack_settings import AttackSettings, describe, without_epsilon
     from robustness.datasets import DatasetInfo, Images, to_pixels
     from robustness.epsilon_units import pixel_scale
     from robustness.errors import UserError
@@ -40,7 +40,7 @@ def main(model, images, info, attack, epsilon_unit, batch_size, seed, threads, o
     bits, attacked, targets = craft_path(
         network, pixels, clean.labels, settings, step, data.pixel_range, seed, batch_size
     )
-    note = {k: v for k, v in describe(attack, settings, "", epsilon_unit, seed).items() if k != "epsilon"}
+    note = without_epsilon(describe(attack, settings, "", epsilon_unit, seed))
     AttackPath(bits, data.shape, attacked, targets, clean.indices, note, sha256_of(model)).save(output)
     click.echo(f"{attack}: {settings.iterations} steps on {len(clean)} images")
 

@@ -32,7 +32,7 @@ def main(model, metadata, images, sets, info, threads, records, summary):
     """
     import pandas as pd
 
-    from robustness.attack_settings import AdversarialSet
+    from robustness.attack_settings import AdversarialSet, without_epsilon
     from robustness.datasets import DatasetInfo, Images
     from robustness.errors import UserError
     from robustness.evaluation import check_adversarial_set, score, summarise
@@ -65,7 +65,7 @@ def main(model, metadata, images, sets, info, threads, records, summary):
         if crafted.attack["target"]:
             found["target_hits"] = int((attacked["prediction"] == attacked["target"]).sum())
         tables.append(table)
-        attacks.append({key: value for key, value in crafted.attack.items() if key != "epsilon"})
+        attacks.append(without_epsilon(crafted.attack))
         numbers[epsilon] = found
     if any(attack != attacks[0] for attack in attacks) or len(numbers) < len(sets):
         raise UserError(

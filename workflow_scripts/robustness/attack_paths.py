@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from robustness.attack_settings import settings_from_note
+from robustness.attack_settings import settings_from_note, without_epsilon
 from robustness.errors import UserError
 from robustness.files import read_npz, write_npz
 
@@ -70,9 +70,8 @@ class AttackPath:
 
     def check(self, path: str | Path, attack: dict, indices: np.ndarray, model_sha256: str) -> None:
         """Raise UserError if these signs, read from path, are of another attack, of other images or of another model."""
-        own = {key: value for key, value in attack.items() if key != "epsilon"}
         same = (
-            (own == self.attack, "another attack"),
+            (without_epsilon(attack) == self.attack, "another attack"),
             (np.array_equal(indices, self.indices), "other images"),
             (model_sha256 == self.model_sha256, "another model"),
         )

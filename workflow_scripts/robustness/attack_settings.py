@@ -190,6 +190,11 @@ def describe(name: str, settings: AttackSettings, epsilon_text: str, unit: str, 
     return {"name": name, "epsilon": epsilon_text, "epsilon_unit": unit, "seed": seed} | asdict(settings)
 
 
+def without_epsilon(note: dict) -> dict:
+    """What describe gave, as it holds at every epsilon."""
+    return {key: value for key, value in note.items() if key != "epsilon"}
+
+
 def settings_from_note(note: dict) -> AttackSettings:
     """The settings in what describe gave."""
     return AttackSettings(**{key: note[key] for key in AttackSettings.__dataclass_fields__})
