@@ -1,10 +1,9 @@
 """What a finished study spent where: jobs, seconds and their share, by rule, from the benchmark files of its run."""
 
-import csv
-from collections import defaultdict
 from pathlib import Path
 
 import click
+from measurements import jobs_by_rule
 
 
 @click.command()
@@ -14,12 +13,7 @@ def main(results: Path) -> None:
 
     Seconds are added over jobs; jobs that ran side by side count each, so that on two cores about half of it passed.
     """
-    seconds: dict[str, list[float]] = defaultdict(list)
-    folder = results / "benchmarks"
-    for path in sorted(folder.rglob("*.tsv")):
-        rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
-        with open(path, newline="", encoding="utf-8") as handle:
-            seconds[rule] += [float(row["s"]) for row in csv.DictReader(handle, delimiter="\t")]
+    seconds = {rule: [s for s, _ in jobs] for rule, jobs in jobs_by_rule(results).items()}
     total = sum(map(sum, seconds.values()))
     print(f"{'rule':26}{'jobs':>6}{'seconds':>10}{'share':>8}")
     for rule, found in sorted(seconds.items(), key=lambda item: -sum(item[1])):

@@ -21,7 +21,7 @@ from robustness.attack_losses import check_classes_of_dlr
 from robustness.attack_paths import pack
 from robustness.attack_settings import AttackSettings
 from robustness.errors import UserError
-from robustness.model_files import predict_logits
+from robustness.model_files import compiled, predict_logits
 from robustness.projected_steps import free_signs, projected_steps
 
 LOG = logging.getLogger(__name__)
@@ -30,21 +30,6 @@ LOG = logging.getLogger(__name__)
 def method_of(settings: AttackSettings) -> ModuleType:
     """The module of an attack. Imported by name, so that a new attack is no reason to craft the others again."""
     return importlib.import_module(f"robustness.attack_methods.{settings.method}")
-
-
-@functools.lru_cache(maxsize=4)
-def compiled(network) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The network in inference mode as one compiled function for batches of every size.
-
-    The same object for every attack on a network: attacks trace their gradient anew for another function, and much
-    faster through one that is compiled already.
-    """
-
-    @tf.function(reduce_retracing=True)
-    def logits_of(x):
-        return network(x, training=False)
-
-    return logits_of
 
 
 def choose_targets(logits: np.ndarray, labels: np.ndarray, target: str, seed: int) -> np.ndarray:
