@@ -4,6 +4,8 @@
 # make docs-fashion-mnist  the study of the Fashion-MNIST report, whole, and its tables and figures to docs/fashion_mnist
 # make docs-temperature-sweep  the study of nine temperatures, and its tables and figure to docs/temperature_sweep
 # make docs-cifar-small  the small study of CIFAR-10 and CIFAR-100, and its tables and figures to docs/cifar_small
+# make bench  the benchmarks beside other libraries, and their measurements to docs/performance and docs/performance.md; keep
+#   the machine free for the hour that they take
 # make lock  pin requirements.txt and requirements-test.txt anew from the .in files (for maintainers)
 
 PYTHON ?= python3
@@ -11,7 +13,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test docs docs-fashion-mnist docs-temperature-sweep docs-cifar-small lock clean
+.PHONY: run test docs docs-fashion-mnist docs-temperature-sweep docs-cifar-small bench lock clean
 
 run: $(VENV)/run.stamp
 	snakemake --cores all
@@ -62,6 +64,27 @@ docs-cifar-small: $(VENV)/run.stamp
 	snakemake --cores all --configfile studies/cifar_small.yaml $(SOURCES)
 	$(call to_docs,results/cifar_small,cifar_small,$(CIFAR_FIGURES))
 
+# PyTorch has an environment of its own: in one process it and TensorFlow don't bear each other. Its own wheel index has
+# builds without the gigabytes for GPUs (set PIP_EXTRA_INDEX_URL to it).
+VENV_TORCH := .venv-torch
+MEASURED := docs/performance
+
+bench: $(VENV)/test.stamp $(VENV_TORCH)/stamp
+	test -f results/tables/findings.md || snakemake --cores all
+	python benchmarks/machine.py --output $(MEASURED)/machine.csv
+	python benchmarks/crafting_seconds.py results --torch-python $(VENV_TORCH)/bin/python --output $(MEASURED)/crafting.csv
+	python benchmarks/worst_case_seconds.py results --output $(MEASURED)/worst_case.csv
+	python benchmarks/training_rate.py --output $(MEASURED)/training.csv
+	python benchmarks/overhead_seconds.py --output $(MEASURED)/overhead.csv
+	python benchmarks/growth_seconds.py --output $(MEASURED)/growth.csv
+	python benchmarks/memory_peaks.py --output $(MEASURED)/memory.csv
+	python benchmarks/write_performance.py $(MEASURED) docs/performance.md
+
+$(VENV_TORCH)/stamp: requirements-bench.txt
+	$(PYTHON) -m venv $(VENV_TORCH)
+	$(VENV_TORCH)/bin/python -m pip --disable-pip-version-check --quiet install --requirement requirements-bench.txt
+	touch $@
+
 # --no-deps: the requirements are complete, and cleverhans asks for packages that its attacks do not need.
 $(VENV)/run.stamp: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
@@ -88,4 +111,4 @@ lock:
 	rm -rf .venv-lock
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VENV_TORCH)

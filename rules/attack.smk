@@ -19,6 +19,7 @@ rule craft_path:
         f"{RESULTS}/logs/craft_path/{{model}}/seed{{seed}}/{{attack}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/craft_path/{{model}}/seed{{seed}}/{{attack}}.tsv"
+    priority: TOWARDS_WORST_CASE
     conda:
         "../envs/tensorflow.yaml"
     threads: config["threads"]["craft"]
@@ -57,6 +58,7 @@ rule craft_adversarial:
         f"{RESULTS}/logs/craft_adversarial/{{model}}/seed{{seed}}/{{attack}}/eps{{epsilon}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/craft_adversarial/{{model}}/seed{{seed}}/{{attack}}/eps{{epsilon}}.tsv"
+    priority: TOWARDS_WORST_CASE
     conda:
         "../envs/tensorflow.yaml"
     threads: config["threads"]["craft"]
@@ -139,6 +141,7 @@ rule craft_worst_case:
         f"{RESULTS}/logs/craft_worst_case/{{model}}/seed{{seed}}/norm_{{norm}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/craft_worst_case/{{model}}/seed{{seed}}/norm_{{norm}}.tsv"
+    priority: TOWARDS_WORST_CASE
     conda:
         "../envs/tensorflow.yaml"
     threads: config["threads"]["craft"]

@@ -403,6 +403,11 @@ def weights_file(wildcards):
     return [] if source == "none" else f"{MODELS_DIR}/downloads/{source}/{source_files(source)[0]}"
 
 
+# Of what is left when models are trained, the longest chain leads over transfers to the worst case: it goes before probes
+# and figures, which then fill the cores while its last links run.
+TOWARDS_WORST_CASE = 5
+
+
 def training_priority(wildcards):
     """Trainings go first, since much waits for them, and among them those that most others wait for."""
     return 10 + len(study.waiting_for(config, wildcards.model))

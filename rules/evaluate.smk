@@ -24,6 +24,7 @@ rule evaluate_model:
         f"{RESULTS}/logs/evaluate_model/{{model}}/seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/evaluate_model/{{model}}/seed{{seed}}.tsv"
+    priority: TOWARDS_WORST_CASE
     conda:
         "../envs/tensorflow.yaml"
     threads: config["threads"]["evaluate"]
@@ -65,6 +66,7 @@ rule evaluate_attack:
         f"{RESULTS}/logs/evaluate_attack/{{model}}/seed{{seed}}/{{attack}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/evaluate_attack/{{model}}/seed{{seed}}/{{attack}}.tsv"
+    priority: TOWARDS_WORST_CASE
     conda:
         "../envs/tensorflow.yaml"
     threads: config["threads"]["evaluate"]
@@ -150,6 +152,7 @@ rule evaluate_transfer:
         f"{RESULTS}/logs/evaluate_transfer/{{model}}/seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/evaluate_transfer/{{model}}/seed{{seed}}.tsv"
+    priority: TOWARDS_WORST_CASE
     conda:
         "../envs/tensorflow.yaml"
     threads: config["threads"]["evaluate"]
@@ -201,6 +204,7 @@ rule evaluate_worst_case:
         f"{RESULTS}/logs/evaluate_worst_case/{{model}}/seed{{seed}}/norm_{{norm}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/evaluate_worst_case/{{model}}/seed{{seed}}/norm_{{norm}}.tsv"
+    priority: TOWARDS_WORST_CASE
     conda:
         "../envs/tensorflow.yaml"
     threads: config["threads"]["evaluate"]

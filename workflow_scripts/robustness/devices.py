@@ -1,12 +1,20 @@
 """Where computation happens: threads, GPUs and repeatability. Call `prepare` before the first tensor is made."""
 
+import gc
+import os
 import sys
 
-# Keras imports these for figures and wrappers that no program here uses, wherever they are installed: a second of each start.
-for name in (unused := {"matplotlib", "sklearn"} - set(sys.modules)):
+# What the variable says, and no file in somebody's home, which Keras would ask next.
+BACKEND = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+# Keras and TensorFlow import these for what no program here uses, wherever they are installed: a second of each start.
+UNUSED = {"matplotlib", "sklearn"} | ({"jax"} if BACKEND == "tensorflow" else set())
+for name in (unused := UNUSED - set(sys.modules)):
     sys.modules[name] = None
+gc.disable()  # a quarter of a start went to looking for garbage among what is imported to stay
 import keras  # noqa: E402
 
+gc.freeze()
+gc.enable()
 for name in unused:
     del sys.modules[name]
 
