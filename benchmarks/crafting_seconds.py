@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+
 from measurements import run_program, write_rows
 
 HERE = Path(__file__).resolve().parent

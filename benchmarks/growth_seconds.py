@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 import click
+
 from measurements import jobs_by_rule, quick_study, run_study, write_rows
 
 BASE = {"images": 250, "epsilons": 4, "models": 1}

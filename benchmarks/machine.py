@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import click
+
 from measurements import run_program, write_rows
 
 PACKAGES = ("tensorflow-cpu", "tensorflow", "keras", "cleverhans", "snakemake")

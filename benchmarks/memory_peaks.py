@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+
 from measurements import jobs_by_rule, quick_study, run_study, write_rows
 
 STUDIES = {

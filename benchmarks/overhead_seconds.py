@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import click
+
 from measurements import SCRIPTS, jobs_by_rule, quick_study, run_program, run_study, write_rows
 
 WORK = ("train_model", "distill_student", "craft_path", "craft_adversarial", "craft_worst_case")

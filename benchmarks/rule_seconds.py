@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+
 from measurements import jobs_by_rule
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+
 from measurements import SCRIPTS, run_program, write_rows
 
 sys.path.insert(0, str(SCRIPTS))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+
 from measurements import SCRIPTS, write_rows
 
 sys.path.insert(0, str(SCRIPTS))

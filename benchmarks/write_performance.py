@@ -124,10 +124,10 @@ def filled(page: str, folder: Path) -> str:
     """The page with every table made anew from the measurements in the folder."""
     for name, (file, table) in TABLES.items():
         text = table(pd.read_csv(folder / f"{file}.csv")).to_markdown(index=False, disable_numparse=True)
-        block = f"<!-- {name} -->\n{text}\n<!-- end of {name} -->"
-        page, count = re.subn(f"<!-- {name} -->.*?<!-- end of {name} -->", lambda _: block, page, flags=re.DOTALL)
-        if count != 1:
-            raise click.ClickException(f"the page has {count} places for the table {name}: mark one.")
+        parts = re.split(f"(?<=<!-- {name} -->\n).*?(?=<!-- end of {name} -->)", page, flags=re.DOTALL)
+        if len(parts) != 2:
+            raise click.ClickException(f"the page has {len(parts) - 1} places for the table {name}: mark one.")
+        page = f"{parts[0]}{text}\n{parts[1]}"
     return page
 
 

@@ -1,14 +1,12 @@
 """The benchmarks measure what they say: the same work with every library, operations counted right, tables from numbers."""
 
 import json
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
 
-sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "benchmarks/crafting_peers")]
 import crafting_seconds
 import write_performance
 from measurements import run_program

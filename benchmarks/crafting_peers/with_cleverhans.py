@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+
 from peer import Craft, bind_tensorflow, in_batches, time_craft
 
 

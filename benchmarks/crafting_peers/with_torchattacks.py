@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 import torchattacks
-from peer import Craft, in_batches, time_craft
 from torch import nn
+
+from peer import Craft, in_batches, time_craft
 
 
 class ChannelsLast(nn.Module):

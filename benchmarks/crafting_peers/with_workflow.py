@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+
 from peer import Craft, Work, time_craft
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow_scripts"))
