@@ -442,7 +442,7 @@ def test_defaults_are_filled_in(config):
     assert filled["models"]["m"]["training"]["optimizer"] == {"name": "adam", "learning_rate": 0.001}
     assert filled["attacks"]["p"]["random_start"] is True and filled["attacks"]["p"]["norm"] == "inf"
     assert "step" not in filled["models"]["m"]
-    assert "precision" not in filled["models"]["m"]["training"]  # models trained before it was known stay up to date
+    assert "precision" not in filled["models"]["m"]["training"]  # the command line without it stays what it was
     assert {attack["method"] for attack in filled["worst_case"]["attacks"].values()} == {"fmn", "pgd", "apgd", "square"}
     assert filled["worst_case"]["attacks"]["apgd_margin"]["restarts"] == 1
     assert filled["diagnosis"] == {"images": 100, "queries": 200, "huge_epsilon": 0.5}
