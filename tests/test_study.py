@@ -118,6 +118,10 @@ HEATED = {
         ({"models/undefended/training": None}, ["models.undefended", "lacks the key training"]),
         ({"models/undefended/training/epochs": 0}, ["models.undefended.training.epochs", "0", "at least 1"]),
         ({"models/undefended/training/epochs": "ten"}, ["training.epochs", "'ten'", "a whole number"]),
+        (
+            {"models/undefended/training/precision": "bfloat16"},
+            ["training.precision", "bfloat16", "float32, mixed_bfloat16, mixed_float16"],
+        ),
         ({"datasets/fashion_mnist/pixel_range": "0-2"}, ["pixel_range", "0-1, 0-255, -1-1"]),
         ({"datasets/fashion_mnist/erasing/probability": 1.5}, ["erasing.probability", "1.5", "at most 1"]),
         ({"models/distilled/distillation/alpha": -0.1}, ["distillation.alpha", "-0.1", "at least 0"]),
@@ -446,6 +450,7 @@ def test_defaults_are_filled_in(config):
     assert filled["models"]["m"]["training"]["optimizer"] == {"name": "adam", "learning_rate": 0.001}
     assert filled["attacks"]["p"]["random_start"] is True and filled["attacks"]["p"]["norm"] == "inf"
     assert "step" not in filled["models"]["m"]
+    assert "precision" not in filled["models"]["m"]["training"]  # the command line without it stays what it was
     assert {attack["method"] for attack in filled["worst_case"]["attacks"].values()} == {"fmn", "pgd", "apgd", "square"}
     assert filled["worst_case"]["attacks"]["apgd_margin"]["restarts"] == 1
     assert filled["diagnosis"] == {"images": 100, "queries": 200, "huge_epsilon": 0.5}

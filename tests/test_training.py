@@ -152,7 +152,8 @@ def small() -> keras.Model:
 
 def compiled(trainer: keras.Model, recipe: Recipe) -> keras.Model:
     loss = None if isinstance(trainer, Distiller | AdversarialTrainer) else TemperedCrossEntropy(1.0, True)
-    trainer.compile(make_optimizer(recipe.optimizer, 3, recipe.epochs), loss=loss, metrics=[accuracy_metric(recipe)])
+    optimizer = make_optimizer(recipe.optimizer, 3, recipe.epochs, recipe.precision)
+    trainer.compile(optimizer, loss=loss, metrics=[accuracy_metric(recipe)])
     return trainer
 
 
@@ -183,9 +184,13 @@ SGD = Optimizer("sgd", 0.05, momentum=0.9, nesterov=True, decay=1e-3)
 
 
 @pytest.mark.parametrize("defence", [None, "distillation", "adversarial", "augmentation"])
-@pytest.mark.parametrize("optimizer", [Optimizer(), SGD], ids=lambda o: o.name)
-def test_a_run_that_goes_on_ends_with_the_same_weights(tmp_path, optimizer, defence):
-    settings = {"optimizer": optimizer, "batch_size": 16, "checkpoint": "last"}
+@pytest.mark.parametrize(
+    ("optimizer", "precision"),
+    [(Optimizer(), "float32"), (SGD, "float32"), (SGD, "mixed_bfloat16"), (Optimizer(), "mixed_float16")],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_a_run_that_goes_on_ends_with_the_same_weights(tmp_path, optimizer, precision, defence):
+    settings = {"optimizer": optimizer, "precision": precision, "batch_size": 16, "checkpoint": "last"}
     whole, history = trained(Recipe(epochs=4, **settings), defence=defence)
     trained(Recipe(epochs=2, **settings), tmp_path, defence=defence)
     resumed, resumed_history = trained(Recipe(epochs=4, **settings), tmp_path, defence=defence)

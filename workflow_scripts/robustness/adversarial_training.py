@@ -15,6 +15,10 @@ from keras import ops
 
 from robustness.errors import UserError
 
+# Of the loss that leads to a neighbour, whose direction alone counts: float16 would round a batch's mean gradient to 0. A
+# power of two, which changes no bit of it in float32.
+GRADIENT_SCALE = 2.0**7
+
 
 @dataclass(frozen=True)
 class AdversarialTraining:
@@ -87,7 +91,7 @@ class AdversarialTrainer(keras.Model):
         mode = training and settings.mode == "training"
 
         def loss_of(candidate):
-            return self.entropy(y, self.network(candidate, training=mode))
+            return GRADIENT_SCALE * self.entropy(y, self.network(candidate, training=mode))
 
         candidate = x
         if settings.random_start:

@@ -86,6 +86,12 @@ OPTIONS = [
         help="Keep the weights of the best epoch by this measure, or of the last.",
     ),
     click.option(
+        "--precision",
+        type=click.Choice(["float32", "mixed_bfloat16", "mixed_float16"]),
+        default="float32",
+        help="Of what layers compute in training; weights, logits, loss and validation are float32.",
+    ),
+    click.option(
         "--augmentation-blur-probability", type=click.FloatRange(0, 1), default=0.0, help="Of a Gaussian blur."
     ),
     click.option("--augmentation-blur-size", type=click.IntRange(min=1), default=3, help="Pixels of its kernel; odd."),

@@ -20,6 +20,7 @@ from robustness.datasets import Images, encode_labels, to_pixels
 from robustness.erasing import erase
 from robustness.errors import UserError
 from robustness.files import read_npz, write_npz
+from robustness.precision import MixedPrecision
 
 LOG = logging.getLogger(__name__)
 
@@ -55,6 +56,8 @@ class Recipe:
     early_stopping_patience: epochs without a better early_stopping_monitor before training ends (0: never).
     checkpoint: the weights that are kept, of the epoch with the best measure of these, or of the 'last'.
     Measures: 'val_accuracy', 'val_loss', and where a trainer has them 'adversarial_loss' and 'val_adversarial_loss'.
+    precision: 'float32', or 'mixed_bfloat16' or 'mixed_float16': layers then compute in 16 bits while they are trained
+    (robustness.precision); weights, logits, losses and validation are float32 nevertheless.
     """
 
     optimizer: Optimizer = Optimizer()
@@ -65,6 +68,7 @@ class Recipe:
     early_stopping_monitor: str = "val_loss"
     early_stopping_min_delta: float = 0.0
     checkpoint: str = "val_accuracy"
+    precision: str = "float32"
 
     @property
     def label_encoding(self) -> str:
@@ -90,14 +94,19 @@ class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
         return rate
 
 
-def make_optimizer(settings: Optimizer, steps_per_epoch: int, epochs: int) -> keras.optimizers.Optimizer:
-    """The Keras optimiser of the settings."""
+def make_optimizer(
+    settings: Optimizer, steps_per_epoch: int, epochs: int, precision: str = "float32"
+) -> keras.optimizers.Optimizer:
+    """The Keras optimiser of the settings; for mixed_float16 it scales the loss, so that small gradients don't round to 0."""
     rate = RateSchedule(settings, steps_per_epoch, epochs)
     if settings.name == "sgd":
-        return keras.optimizers.SGD(rate, momentum=settings.momentum, nesterov=settings.nesterov)
-    return keras.optimizers.Adam(
-        rate, beta_1=settings.beta_1, beta_2=settings.beta_2, epsilon=settings.epsilon, amsgrad=settings.amsgrad
-    )
+        optimizer = keras.optimizers.SGD(rate, momentum=settings.momentum, nesterov=settings.nesterov)
+    else:
+        optimizer = keras.optimizers.Adam(
+            rate, beta_1=settings.beta_1, beta_2=settings.beta_2, epsilon=settings.epsilon, amsgrad=settings.amsgrad
+        )
+    # compile() would do so itself only for a model that was built under the policy.
+    return keras.optimizers.LossScaleOptimizer(optimizer) if precision == "mixed_float16" else optimizer
 
 
 class TemperedCrossEntropy(keras.losses.Loss):
@@ -290,6 +299,7 @@ def fit(
     )
     trainer.optimizer.build(trainer.trainable_variables)
     monitor = recipe.early_stopping_monitor
+    callbacks = [] if recipe.precision == "float32" else [MixedPrecision(network, recipe.precision)]
     progress = checkpoint.restore(network, trainer.optimizer)
     if progress is None:
         progress = Progress([], worst(recipe.checkpoint), network.get_weights(), worst(monitor))
@@ -308,6 +318,7 @@ def fit(
         result = trainer.fit(
             batches,
             validation_data=validation,
+            callbacks=callbacks,
             shuffle=False,
             verbose=1 if show_batches else 0,
             initial_epoch=epoch,

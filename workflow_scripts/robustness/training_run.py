@@ -54,7 +54,7 @@ def run_training(options: dict, defence: dict, make_trainer: MakeTrainer, inputs
         _start_from(network, options["initial"], info)
     trainer, loss = make_trainer(network, info, recipe.label_encoding == "one_hot")
     steps = -(-len(data.train) // recipe.batch_size)
-    optimizer = make_optimizer(recipe.optimizer, steps, recipe.epochs)
+    optimizer = make_optimizer(recipe.optimizer, steps, recipe.epochs, recipe.precision)
     trainer.compile(optimizer, loss=loss, metrics=[accuracy_metric(recipe)])
 
     settings = {key: value for key, value in options.items() if key not in PLACES} | defence
@@ -142,7 +142,7 @@ def _network_settings(options: dict) -> NetworkSettings:
 
 
 def _recipe(options: dict) -> Recipe:
-    own = ("loss", "batch_size", "epochs", "checkpoint")
+    own = ("loss", "batch_size", "epochs", "checkpoint", "precision")
     stopping = ("early_stopping_patience", "early_stopping_monitor", "early_stopping_min_delta")
     prefix = "optimizer_"
     return Recipe(
