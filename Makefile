@@ -75,6 +75,7 @@ bench: $(VENV)/test.stamp $(VENV_TORCH)/stamp
 	python benchmarks/crafting_seconds.py results --torch-python $(VENV_TORCH)/bin/python --output $(MEASURED)/crafting.csv
 	python benchmarks/worst_case_seconds.py results --output $(MEASURED)/worst_case.csv
 	python benchmarks/training_rate.py --output $(MEASURED)/training.csv
+	python benchmarks/precision_accuracy.py --output $(MEASURED)/precision.csv
 	python benchmarks/overhead_seconds.py --output $(MEASURED)/overhead.csv
 	python benchmarks/growth_seconds.py --output $(MEASURED)/growth.csv
 	python benchmarks/memory_peaks.py --output $(MEASURED)/memory.csv

@@ -46,7 +46,18 @@ def run_study(folder: Path, config: dict, cores: int = 2, targets: Sequence[str]
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "config.yaml"
     file.write_text(yaml.safe_dump(config | {"results_dir": str(folder / "results")}), encoding="utf-8")
-    command = ["snakemake", "--cores", str(cores), "--configfile", str(file), "--quiet", "all", *targets]
+    command = [
+        "snakemake",
+        "--cores",
+        str(cores),
+        "--configfile",
+        str(file),
+        "--quiet",
+        "rules",
+        "progress",
+        "--",
+        *targets,
+    ]
     started = time.perf_counter()
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:

@@ -27,14 +27,14 @@ def write_archive(folder: Path) -> dict:
     """An archive in CIFAR-10's format in a folder, and the config's entry of it as a source."""
     rng, classes = np.random.default_rng(1), [f"class {i}" for i in range(10)]
     batches = {f"data_batch_{i}": 10000 for i in range(1, 6)} | {"test_batch": 10000}
-    content = {"batches.meta": {"label_names": classes}}
+    content = {"batches.meta": {b"label_names": [name.encode() for name in classes]}}
     for name, n in batches.items():
         pixels = rng.integers(0, 256, (n, 3072), dtype=np.uint8)
         content[name] = {b"data": pixels, b"labels": rng.integers(0, 10, n).tolist()}
     path = folder / "cifar-10-python.tar.gz"
     with tarfile.open(path, "w:gz", compresslevel=1) as archive:
         for name, value in content.items():
-            data = pickle.dumps(value)
+            data = pickle.dumps(value, protocol=2)  # that of the original files
             member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))

@@ -72,6 +72,15 @@ def training(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
+def precision(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row a training: seconds of an epoch, and accuracy on the test images with its interval, in percent."""
+    interval = [
+        f"{100 * a:.1f} [{100 * b:.1f}, {100 * c:.1f}]" for a, b, c in rows[["accuracy", "ci_low", "ci_high"]].values
+    ]
+    table = rows[["precision", "seed", "epoch_seconds"]].rename(columns={"epoch_seconds": "seconds of an epoch"})
+    return table.assign(**{"test accuracy, %": interval})
+
+
 def overhead(rows: pd.DataFrame) -> pd.DataFrame:
     """A row a measure of the quick study and of the workflow itself."""
     values = rows.pivot(index="measure", columns="round", values="value")
@@ -114,6 +123,7 @@ TABLES: dict[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
     "agreement": ("crafting", agreement),
     "worst_case": ("worst_case", worst_case),
     "training": ("training", training),
+    "precision": ("precision", precision),
     "overhead": ("overhead", overhead),
     "memory": ("memory", memory),
     "growth": ("growth", growth),
