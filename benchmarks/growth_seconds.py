@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from measurements import jobs_by_rule, quick_study, run_study, write_rows
+from measurements import quick_study, run_study, seconds_by_rule, write_rows
 
 BASE = {"images": 250, "epsilons": 4, "models": 1}
 GROWN = {"images": (1000, 2000), "epsilons": (16, 32), "models": (2, 4)}
@@ -33,7 +33,7 @@ def main(cores, output):
         for i, size in enumerate(sizes):
             folder = Path(temporary) / str(i)
             wall = run_study(folder, study(**size), cores)
-            jobs = sum(map(len, jobs_by_rule(folder / "results").values()))
+            jobs = sum(map(len, seconds_by_rule(folder / "results").values()))
             rows.append(size | {"jobs": jobs, "wall_seconds": f"{wall:.4g}"})
             click.echo("  ".join(f"{k} {v}" for k, v in rows[-1].items()))
     write_rows(output, rows)

@@ -1,6 +1,7 @@
 """What the benchmarks share: a table of measurements as a file, a program run to its end, a study run from a config."""
 
 import csv
+import os
 import subprocess
 import sys
 import time
@@ -38,8 +39,10 @@ def quick_study() -> dict:
     return yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 
 
-def run_study(folder: Path, config: dict, cores: int = 2, targets: Sequence[str] = ()) -> float:
-    """Run a study whose results go to a folder, or of it what targets name; wall seconds.
+def run_study(
+    folder: Path, config: dict, cores: int = 2, targets: Sequence[str] = (), variables: dict | None = None
+) -> float:
+    """Run a study whose results go to a folder, or of it what targets name; wall seconds. variables: of its environment.
 
     Raises ClickException with the end of what Snakemake says if a job fails.
     """
@@ -59,19 +62,18 @@ def run_study(folder: Path, config: dict, cores: int = 2, targets: Sequence[str]
         *targets,
     ]
     started = time.perf_counter()
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | (variables or {}))
     if done.returncode:
         raise click.ClickException(f"the study in {folder} failed:\n{(done.stdout + done.stderr)[-3000:]}")
     return time.perf_counter() - started
 
 
-def jobs_by_rule(results: Path) -> dict[str, list[tuple[float, float]]]:
-    """Of each rule of a finished study the wall seconds and peak memory (MB) of its jobs, as Snakemake measured them."""
-    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+def seconds_by_rule(results: Path) -> dict[str, list[float]]:
+    """The wall seconds of the jobs of each rule of a finished study, as Snakemake measured them."""
+    found: dict[str, list[float]] = defaultdict(list)
     folder = results / "benchmarks"
     for path in sorted(folder.rglob("*.tsv")):
         with open(path, newline="", encoding="utf-8") as handle:
             for row in csv.DictReader(handle, delimiter="\t"):
-                peak = 0.0 if row["max_rss"] in ("-", "NA") else float(row["max_rss"])
-                found[path.relative_to(folder).parts[0].removesuffix(".tsv")].append((float(row["s"]), peak))
+                found[path.relative_to(folder).parts[0].removesuffix(".tsv")].append(float(row["s"]))
     return found

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from measurements import SCRIPTS, jobs_by_rule, quick_study, run_program, run_study, write_rows
+from measurements import SCRIPTS, quick_study, run_program, run_study, seconds_by_rule, write_rows
 
 WORK = ("train_model", "distill_student", "craft_path", "craft_adversarial", "craft_worst_case")
 EPSILONS = 100  # of FGSM, whose sets take no TensorFlow once its path is there: what is left is the workflow itself
@@ -59,12 +59,12 @@ def main(cores, rounds, output):
         for turn in range(1, rounds + 1):
             folder = Path(temporary) / f"round{turn}"
             wall = run_study(folder, quick_study(), cores)
-            jobs = jobs_by_rule(folder / "results")
+            jobs = seconds_by_rule(folder / "results")
             note("wall_seconds", turn, wall)
             note("jobs", turn, sum(map(len, jobs.values())))
-            note("work_seconds", turn, sum(seconds for rule in WORK for seconds, _ in jobs[rule]) / cores)
-            for rule in ("train_model", "distill_student", "craft_path", "craft_adversarial", "craft_worst_case"):
-                note(f"seconds_of_{rule}", turn, sum(seconds for seconds, _ in jobs[rule]))
+            note("work_seconds", turn, sum(sum(jobs[rule]) for rule in WORK) / cores)
+            for rule in WORK:
+                note(f"seconds_of_{rule}", turn, sum(jobs[rule]))
         count, seconds = jobs_a_second(Path(temporary) / "jobs", cores)
         note("jobs_a_second", 1, count / seconds)
     programs = sorted(SCRIPTS.glob("*.py"))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from measurements import jobs_by_rule
+from measurements import seconds_by_rule
 
 
 @click.command()
@@ -14,7 +14,7 @@ def main(results: Path) -> None:
 
     Seconds are added over jobs; jobs that ran side by side count each, so that on two cores about half of it passed.
     """
-    seconds = {rule: [s for s, _ in jobs] for rule, jobs in jobs_by_rule(results).items()}
+    seconds = seconds_by_rule(results)
     total = sum(map(sum, seconds.values()))
     print(f"{'rule':26}{'jobs':>6}{'seconds':>10}{'share':>8}")
     for rule, found in sorted(seconds.items(), key=lambda item: -sum(item[1])):
