@@ -174,15 +174,21 @@ def test_examples_pass_the_evaluations_checks(attacked, norm, start):
     check_worst_case(examples, clean, CLIP, "hash")
 
 
-@pytest.mark.parametrize("scale", [8.0, 16.0])
-def test_a_short_gradient_is_followed_as_far_as_cleverhans_follows_it(scale):
-    """In the Euclidean norm, logits some 80 apart: what is left of cross-entropy's gradient needs the loss made larger."""
-    network, x = curved_network(scale), to_pixels(images(60).images, CLIP)
+def test_a_vanishing_gradient_is_followed_as_far_as_cleverhans_follows_it():
+    """In the Euclidean norm it gets the loss times 1e12, which keeps a gradient above the smallest number on its way back."""
+    curved, x = curved_network(), to_pixels(images(60).images, CLIP)
+    dense = curved.layers[-2]
+    dense.set_weights([1e9 * weights for weights in dense.get_weights()])
+    network = keras.Sequential([curved, keras.layers.Rescaling(1e-7)])  # logits some 70 apart
     labels = network(x).numpy().argmax(1)
     settings = AttackSettings("pgd", norm="2", **STEPS)
-    target, epsilons = target_on(network), [f"{size:g}" for size in SIZES["curved"]["2"]]
-    alone = independent(target, x, labels, epsilons, settings)
-    assert (cascade(target, x, labels, epsilons, settings)[0] <= alone).all() and np.isfinite(alone).any()
+    context = context_of(network, settings, 1.0, 0.25, CLIP, 0)
+    lost = [(context.loss_and_gradient(x, labels, loss)[1] == 0).all((1, 2, 3)) for loss in (None, context.loss_fn)]
+    assert (lost[0] & ~lost[1]).sum() >= 3
+    target = target_on(network)
+    found, crafted = (run(x, labels, settings, "0.2") for run in (target.search, target.craft))
+    moved = [(run != x).any((1, 2, 3)) for run in (found, crafted)]
+    assert (moved[0] == ~lost[1]).all() and (moved[0] >= moved[1]).all()
 
 
 @pytest.mark.parametrize(
