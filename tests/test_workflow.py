@@ -353,6 +353,12 @@ def test_the_cascade_touches_no_published_attack(tiny_copy):
     assert set(planned(tiny_copy)) == {"craft_worst_case", "evaluate_worst_case", "probe_model"} | LAST
 
 
+def test_how_the_cascade_searches_touches_no_published_attack(tiny_copy):
+    with open(tiny_copy / "workflow_scripts/robustness/first_errors.py", "a") as handle:
+        handle.write("# a remark\n")
+    assert set(planned(tiny_copy)) == {"craft_worst_case", "evaluate_worst_case", "probe_model"} | LAST
+
+
 def test_the_probes_touch_no_attack(tiny_copy):
     edit(tiny_copy, TINY, "diagnosis: {images: 10, queries: 4}", "diagnosis: {images: 10, queries: 5}")
     assert set(planned(tiny_copy)) == {"probe_model"} | LAST

@@ -32,7 +32,7 @@ class Scripted:
     def __init__(self, script, scale=1.0):
         self.script, self.scale, self.asked = script, scale, []
 
-    def craft(self, images, labels, settings, epsilon):
+    def search(self, images, labels, settings, epsilon):
         which = images[:, 0, 0, 0].astype(int)
         self.asked.append((settings.method, epsilon, which.tolist()))
         found = images.copy()

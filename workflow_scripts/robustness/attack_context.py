@@ -55,9 +55,14 @@ class Context:
         """
         return _loss(self.settings.climbed_loss, self.settings.logit_scale, 1e12 if self.norm == 2 else 1.0)
 
-    def loss_and_gradient(self, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Loss (n,), its gradient with respect to the pixels (n, h, w, c), and logits (n, classes), as NumPy arrays."""
-        loss = _loss(self.settings.climbed_loss, self.settings.logit_scale, 1.0)
+    def loss_and_gradient(
+        self, images: np.ndarray, labels: np.ndarray, loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Loss (n,), its gradient with respect to the pixels (n, h, w, c), and logits (n, classes), as NumPy arrays.
+
+        loss: what the settings name, if left out; else loss_fn, the same as cleverhans gets it.
+        """
+        loss = loss or _loss(self.settings.climbed_loss, self.settings.logit_scale, 1.0)
         found = _loss_and_gradient(self.logits_of, loss)(tf.constant(images), tf.constant(labels, tf.int64))
         return tuple(array.numpy() for array in found)
 

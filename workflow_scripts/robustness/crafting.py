@@ -70,7 +70,7 @@ def craft(
     if epsilon == 0:
         return images.copy(), targets
     adversarial, attack = images.copy(), method_of(settings).attack
-    context = _context(network, settings, epsilon, step, clip, seed)
+    context = context_of(network, settings, epsilon, step, clip, seed)
     for which, batch in _in_batches(functools.partial(attack, context), images, attacked, batch_size):
         adversarial[which] = np.asarray(batch)[: len(which)]
     return adversarial, targets
@@ -92,7 +92,7 @@ def craft_path(
     """
     attacked, targets = _attacked_classes(network, images, labels, settings, seed, batch_size)
     bits = np.stack([pack(np.zeros(images.shape, np.int8))] * settings.iterations)
-    context = _context(network, settings, np.inf, step, clip, seed)
+    context = context_of(network, settings, np.inf, step, clip, seed)
     for which, walk in _in_batches(functools.partial(free_signs, context), images, attacked, batch_size):
         for place, signs in enumerate(walk):
             bits[place][:, which] = pack(np.asarray(signs)[: len(which)])
@@ -116,7 +116,7 @@ def craft_on(
     attacked: the path's. The others as for craft, whose batches they share, so that the bits are the same.
     """
     found, left = adversarial.copy(), settings.iterations - taken
-    context = _context(network, settings, epsilon, step, clip, seed=0)  # nothing on this way is drawn
+    context = context_of(network, settings, epsilon, step, clip, seed=0)  # nothing on this way is drawn
 
     def go_on(batch, labels, start):
         return list(projected_steps(context, batch, start, labels, left))[-1]
@@ -144,7 +144,7 @@ def craft_iterates(
     for craft. (k, n, h, w, c) float32.
     """
     found, iterates = np.repeat(images[None], len(iterations), axis=0), method_of(settings).iterates
-    context = _context(network, settings, epsilon, step, clip, seed)
+    context = context_of(network, settings, epsilon, step, clip, seed)
     attack = functools.partial(iterates, context, iterations=iterations)
     attacked = _left_classes(network, images, labels, settings, batch_size)
     for which, batches in _in_batches(attack, images, attacked, batch_size):
@@ -168,8 +168,13 @@ def _left_classes(network, images, labels, settings: AttackSettings, batch_size:
     return predict_logits(network, images, batch_size).argmax(axis=1).astype(np.int64)
 
 
-def _context(network, settings, epsilon, step, clip, seed) -> Context:
-    """What an attack is given; from here on its chance is that of the seed."""
+def context_of(
+    network, settings: AttackSettings, epsilon: float, step: float, clip: tuple[float, float], seed: int
+) -> Context:
+    """What an attack is given, with the arguments of craft; from here on its chance is that of the seed.
+
+    Raises UserError where the network has too few classes for the loss.
+    """
     if settings.climbed_loss == "dlr":
         check_classes_of_dlr(network.output_shape[-1])
     tf.random.set_seed(seed)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from robustness.attack_settings import AttackSettings, step_of
-from robustness.crafting import craft, method_of
+from robustness.crafting import context_of, craft, method_of
 from robustness.evaluation import perturbation_norms
+from robustness.first_errors import first_errors
 from robustness.model_files import predict_logits
 
 LOG = logging.getLogger(__name__)
@@ -26,8 +27,20 @@ class Target:
 
     def craft(self, images: np.ndarray, labels: np.ndarray, settings: AttackSettings, epsilon: str) -> np.ndarray:
         """Adversarial images of an untargeted attack; epsilon as text, in its unit."""
-        sizes = float(epsilon) * self.scale, step_of(settings, epsilon) * self.scale
+        sizes = self._sizes(settings, epsilon)
         return craft(self.network, images, labels, settings, *sizes, self.clip, self.seed, self.batch_size)[0]
+
+    def search(self, images: np.ndarray, labels: np.ndarray, settings: AttackSettings, epsilon: str) -> np.ndarray:
+        """The same where only errors count: an image is done with at its first, if the attack allows that."""
+        early = getattr(method_of(settings), "FIRST_ERROR", False) and settings.bounded and not settings.targeted
+        if not early:
+            return self.craft(images, labels, settings, epsilon)
+        context = context_of(self.network, settings, *self._sizes(settings, epsilon), self.clip, self.seed)
+        return first_errors(context, images, labels, self.batch_size)
+
+    def _sizes(self, settings: AttackSettings, epsilon: str) -> tuple[float, float]:
+        """Epsilon and step in pixel units."""
+        return float(epsilon) * self.scale, step_of(settings, epsilon) * self.scale
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """The predicted classes, (n,)."""
@@ -56,7 +69,7 @@ def find_worst_case(
 
     def spend(name: str, settings: AttackSettings, todo: np.ndarray, epsilon: str, least_norm: bool) -> None:
         started = time.monotonic()
-        crafted = target.craft(images[todo], labels[todo], settings, epsilon)
+        crafted = target.search(images[todo], labels[todo], settings, epsilon)
         wrong = target.predict(crafted) != labels[todo]
         norms = perturbation_norms(crafted, images[todo])["linf" if settings.norm == "inf" else "l2"] / target.scale
         fell = 0

@@ -7,4 +7,7 @@ arrays or TensorFlow tensors, in and out.
 
 A method of attack_settings.SWEEPABLE also has a function `iterates(context, images, labels, iterations)`, which gives
 what `attack` gives with each of the rising numbers of iterations.
+
+Two constants tell the worst case how to spend an attack: MINIMUM_NORM = True, one run serves all epsilons; FIRST_ERROR =
+True, it takes projected steps from one point, which robustness/first_errors.py takes with what stands alone.
 """

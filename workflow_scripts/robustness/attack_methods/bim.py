@@ -4,6 +4,8 @@ from cleverhans.tf2.attacks.projected_gradient_descent import projected_gradient
 
 from robustness.projected_steps import projected_steps
 
+FIRST_ERROR = True  # the worst case ends an image's way at its first error
+
 
 def attack(context, images, labels):
     """Steps from the image itself, each projected to the ball, or cut to the pixel range alone.

@@ -6,6 +6,8 @@ On other losses than cross-entropy it sees through logits that are merely large:
 import tensorflow as tf
 from cleverhans.tf2.attacks.projected_gradient_descent import projected_gradient_descent
 
+FIRST_ERROR = True  # the worst case ends an image's way at its first error
+
 
 def attack(context, images, labels):
     """Steps from the image or a random point of the ball; of several restarts the one of highest loss, per image."""
