@@ -22,8 +22,8 @@ from peer import WORKS, Work  # noqa: E402
 LIBRARIES = ("workflow", "cleverhans", "art", "foolbox", "torchattacks")
 # network: (shape, its images at each work). Fewer where it takes minutes: on two cores the whole table takes half an hour.
 NETWORKS = {
-    "report_cnn": ((28, 28, 1), dict(zip(WORKS, (500, 250, 250, 64), strict=True))),
-    "vgg16": ((32, 32, 3), dict(zip(WORKS, (32, 32, 32, 16), strict=True))),
+    "report_cnn": ((28, 28, 1), dict(zip(WORKS, (500, 125, 125, 32), strict=True))),
+    "vgg16": ((32, 32, 3), dict(zip(WORKS, (32, 16, 16, 8), strict=True))),
 }
 # Peers that share nothing between epsilons take eight times as long for eight; on VGG-16 that would be a quarter of an hour each.
 LEFT_OUT = {("vgg16", "PGD-40 at 8 epsilons"): ("art", "foolbox", "torchattacks")}

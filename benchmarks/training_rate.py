@@ -108,7 +108,7 @@ def measure(architecture: str, defence: str, feed: str, threads: int) -> dict:
 
 @click.command()
 @click.option("--threads", default=1, show_default=True)
-@click.option("--rounds", default=3, show_default=True)
+@click.option("--rounds", default=2, show_default=True)
 @click.option("--architecture", "architectures", multiple=True, type=click.Choice(ARCHITECTURES))
 @click.option("--defence", "defences", multiple=True, type=click.Choice(DEFENCES))
 @click.option("--feed", type=click.Choice(FEEDS), help="Measure this one, in this process, and print it as JSON.")
