@@ -48,7 +48,7 @@ def gradients(work: Work) -> int:
 )
 @click.option("--threads", default=2, show_default=True)
 @click.option("--batch-size", default=125, show_default=True)
-@click.option("--rounds", default=3, show_default=True)
+@click.option("--rounds", default=2, show_default=True)
 @click.option("--network", "networks", multiple=True, type=click.Choice(NETWORKS), default=tuple(NETWORKS))
 @click.option("--work", "works", multiple=True, type=click.Choice(WORKS), default=tuple(WORKS))
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="A row a measurement (.csv).")
@@ -88,7 +88,7 @@ def main(results, torch_python, threads, batch_size, rounds, networks, works, ou
                     row = (network, name, library, turn + 1, n, f"{seconds:.4g}", f"{seconds / mine[0]:.4g}")
                     row += (f"{(difference < 1e-6).mean():.6f}", f"{difference.max():.3g}", f"{floor:.4g}")
                     rows.append(dict(zip(COLUMNS, row, strict=True)))
-                    click.echo("  ".join(row))
+                    click.echo("  ".join(map(str, row)))
     write_rows(output, rows)
 
 
