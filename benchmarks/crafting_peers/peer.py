@@ -39,11 +39,12 @@ Craft = Callable[[Work, np.ndarray, np.ndarray], list[np.ndarray]]
 
 
 def bind_tensorflow(threads: int) -> None:
-    """Give TensorFlow its threads, as the workflow's own programs do."""
+    """Give TensorFlow its threads and kernels that repeat their bits, as the workflow's own programs do."""
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.experimental.enable_op_determinism()
 
 
 def time_craft(open_library: Callable[[Path, int, int], Craft]) -> None:
