@@ -18,11 +18,10 @@ sys.path.insert(0, str(SCRIPTS))
 
 # architecture: (shape, images an epoch); fewer where an epoch takes minutes
 ARCHITECTURES = {
-    "report_cnn": ((28, 28, 1), 3840),
-    "resnet20": ((32, 32, 3), 1280),
-    "inception_small": ((32, 32, 3), 512),
-    "vgg11": ((32, 32, 3), 1024),
-    "vgg16": ((32, 32, 3), 128),
+    "report_cnn": ((28, 28, 1), 1920),
+    "resnet20": ((32, 32, 3), 640),
+    "inception_small": ((32, 32, 3), 256),
+    "vgg11": ((32, 32, 3), 512),
 }
 DEFENCES = ("none", "erasing", "augmentation", "distillation", "adversarial")
 FEEDS = ("workflow", "generator")
