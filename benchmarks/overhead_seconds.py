@@ -63,6 +63,7 @@ def main(cores, rounds, output):
             note("wall_seconds", turn, wall)
             note("jobs", turn, sum(map(len, jobs.values())))
             note("work_seconds", turn, sum(sum(jobs[rule]) for rule in WORK) / cores)
+            note("probe_seconds", turn, sum(jobs["probe_model"]) / cores)
             for rule in WORK:
                 note(f"seconds_of_{rule}", turn, sum(jobs[rule]))
         count, seconds = jobs_a_second(Path(temporary) / "jobs", cores)

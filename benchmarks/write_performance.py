@@ -84,12 +84,14 @@ def precision(rows: pd.DataFrame) -> pd.DataFrame:
 def overhead(rows: pd.DataFrame) -> pd.DataFrame:
     """A row a measure of the quick study and of the workflow itself."""
     values = rows.pivot(index="measure", columns="round", values="value")
-    wall, work = values.loc["wall_seconds"], values.loc["work_seconds"]
+    wall, work, probes = (values.loc[f"{name}_seconds"] for name in ("wall", "work", "probe"))
     measures = {
         "quick study, wall seconds": wall,
         "its jobs": values.loc["jobs"],
         "training and crafting, seconds of all cores": work,
-        "overhead: the rest, % of the wall time": 100 * (1 - work / wall),
+        "probes of the diagnosis, which craft too, seconds of all cores": probes,
+        "overhead: the rest, % of the wall time": 100 * (1 - (work + probes) / wall),
+        "the same with the probes, %": 100 * (1 - work / wall),
         "start of TensorFlow, seconds": values.loc["tensorflow_start_seconds"],
         "start of a program (--help), seconds": values.loc["help_seconds_median"],
         "light jobs a second (sets of FGSM that follow a path)": values.loc["jobs_a_second"],
