@@ -777,4 +777,4 @@ def test_the_slurm_command_of_the_readme_plans(tmp_path):
     command = "snakemake --profile slurm"
     assert command in (ROOT / "README.md").read_text()
     text = run(copy_project(tmp_path), *command.split(), "--dry-run").stdout
-    assert "This was a dry-run" in text and re.search(r"craft_adversarial +24", text)
+    assert "This was a dry-run" in text and re.search(r"craft_adversarial +12", text)
