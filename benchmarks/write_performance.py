@@ -40,7 +40,8 @@ def crafting(rows: pd.DataFrame) -> pd.DataFrame:
 def agreement(rows: pd.DataFrame) -> pd.DataFrame:
     """A row a network and work: the share of pixels in which each peer's images are the workflow's, in percent."""
     peers = rows[rows["library"] != "workflow"].assign(equal=lambda r: (100 * r["equal_pixels"]).map("{:.4g}".format))
-    return peers.groupby(["network", "work", "library"], sort=False)["equal"].first().unstack(sort=False).reset_index()
+    found = peers.groupby(["network", "work", "library"], sort=False)["equal"].first().unstack(sort=False)
+    return found.fillna("").reset_index()
 
 
 def worst_case(rows: pd.DataFrame) -> pd.DataFrame:
