@@ -1,6 +1,6 @@
 """Verdicts on a number, and the marks that stand for them in tables and figures."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 PASS, WARNING, FAIL = "pass", "warning", "fail"
 ORDER = (PASS, WARNING, FAIL)
@@ -9,6 +9,16 @@ LEGEND = (
     f"{MARKS[FAIL]}: the number fails its diagnosis and is no evidence of robustness; {MARKS[WARNING]}: the diagnosis warns "
     "(verdicts.md says why)."
 )
+
+
+def robust_note(rejecting: Sequence[str]) -> str:
+    """What robust accuracy means in a comparison with models that can reject, as a sentence to be added; '' without such."""
+    if not rejecting:
+        return ""
+    return (
+        f" {', '.join(rejecting)} can reject an image: there it counts as robust if it is accepted and right unattacked, and "
+        "either right or rejected attacked (robust accuracy with detection, Tramèr 2022); rejections.md tells these apart."
+    )
 
 
 def worst(verdicts: Iterable[str]) -> str:
