@@ -11,13 +11,23 @@ LEGEND = (
 )
 
 
-def robust_note(rejecting: Sequence[str]) -> str:
-    """What robust accuracy means in a comparison with models that can reject, as a sentence to be added; '' without such."""
+def accuracy_note(rejecting: Sequence[str]) -> str:
+    """What accuracy means for models that can reject, as a sentence to be added; '' without such."""
     if not rejecting:
         return ""
     return (
-        f" {', '.join(rejecting)} can reject an image: there it counts as robust if it is accepted and right unattacked, and "
-        "either right or rejected attacked (robust accuracy with detection, Tramèr 2022); rejections.md tells these apart."
+        f" {', '.join(rejecting)} can reject an image: accuracy is the share of images accepted and right, and what is "
+        "rejected stands in rejections.md."
+    )
+
+
+def robust_note(rejecting: Sequence[str]) -> str:
+    """What robust accuracy and the worst case mean for models that can reject, as a sentence to be added; '' without such."""
+    if not rejecting:
+        return ""
+    return (
+        f" An image of {', '.join(rejecting)}, which can reject it, counts as robust if it is accepted and right unattacked, "
+        "and right or rejected attacked (robust accuracy with detection, Tramèr 2022); rejections.md tells these apart."
     )
 
 
