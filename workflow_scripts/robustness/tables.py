@@ -290,7 +290,7 @@ def latex(table: pd.DataFrame, caption: str, label: str) -> str:
     """A LaTeX table environment; needs the package booktabs."""
     escaped = table.map(_escape).rename(columns=_escape)
     alignment = "l" * len(table.columns)
-    return escaped.tolatex(
+    return escaped.to_latex(
         index=False, escape=False, caption=_escape(caption), label=label, column_format=alignment, position="htbp"
     )
 
