@@ -19,7 +19,7 @@ from robustness.attack_paths import AttackPath
 from robustness.attack_settings import AttackSettings, describe, without_epsilon
 from robustness.crafting import choose_targets, class_logits, context_of, craft, craft_path
 from robustness.datasets import Images, to_pixels
-from robustness.diagnostics import Evidence
+from robustness.diagnostics import DIAGNOSTICS, Evidence
 from robustness.drops import drops, drops_markdown
 from robustness.errors import UserError
 from robustness.evaluation import confusion, score, summarise
@@ -184,6 +184,9 @@ def test_a_loss_that_counts_the_rejection_with_the_true_class_is_that_of_the_for
 
 # Class 0 is right. The upper half leads to class 1, the lower half, twice as fast, to the rejection; class 2 is out of reach.
 TRAP = linear([[0, 10, 0, 0], [0, 0, 0, 20]], [0.5, 0, -9, 0])
+CLOSED = linear(
+    [[0, 10, 0, 0], [0, 0, 0, 20]], [0.5, 0, -9, 0.6]
+)  # the same, but that the grey image itself is rejected
 GREY = np.full((6, 4, 4, 1), 0.5, "f4")
 ZEROS = np.zeros(6, np.int64)
 STEPS = {"relative_step": 0.25, "iterations": 8}
@@ -220,32 +223,46 @@ def test_an_attack_that_only_leaves_the_true_class_is_caught_by_the_rejection():
     assert (answers(TRAP, found) == REJECTED).all()
 
 
+@pytest.mark.parametrize("network", [TRAP, CLOSED], ids=["from accepted", "from rejected"])
 @pytest.mark.parametrize("norm", ["inf", "2"])
 @pytest.mark.parametrize("name", UNTARGETED)
-def test_an_attack_finds_what_is_accepted_and_wrong(name, norm):
+def test_an_attack_finds_what_is_accepted_and_wrong(name, norm, network):
     settings, epsilon = replace(UNTARGETED[name], norm=norm), EPSILON[norm]
     if name in ("noise", "square"):  # a search finds the way with some luck
         epsilon *= 2
-    found, _ = craft(TRAP, GREY, ZEROS, settings, epsilon, epsilon / 4, CLIP, 0, 4)
-    told = answers(TRAP, found)
+    found, _ = craft(network, GREY, ZEROS, settings, epsilon, epsilon / 4, CLIP, 0, 4)
+    told = answers(network, found)
     if name == "noise":  # in many dimensions both halves' means stay near 0: what counts is that it looks for errors
         assert not (told == REJECTED).all()
     else:
         assert (told == 1).all()
-    target = Target(TRAP, CLIP, 1.0, 0, 4)
+    target = Target(network, CLIP, 1.0, 0, 4)
     _, at, _ = find_worst_case(target, GREY, ZEROS, np.full(6, np.inf), [f"{epsilon:g}"], {"a": settings})
     assert (at != "").sum() == fooled(told, ZEROS).sum()
 
 
-@pytest.mark.parametrize("start", ["accepted", "rejected"])
-def test_of_several_draws_noise_keeps_the_accepted_error(start):
+@pytest.mark.parametrize("network", [TRAP, CLOSED], ids=["from accepted", "from rejected"])
+def test_of_several_draws_noise_keeps_the_accepted_error(network):
     """Two pixels' worth of chance: an error is a draw in which both halves move the right way, rejections are more."""
-    network = linear([[0, 10, 0, 0], [0, 0, 0, 20]], [0.5, 0, -9, 0.0 if start == "accepted" else 0.6])
     halves = keras.layers.Input((2, 1, 1))
     small = keras.Model(halves, network(keras.layers.UpSampling2D((2, 4))(halves)))
     x, labels = np.full((20, 2, 1, 1), 0.5, "f4"), np.zeros(20, np.int64)
     found, _ = craft(small, x, labels, AttackSettings("noise", restarts=60), 0.2, 0.2, CLIP, 0, 20)
     assert (answers(small, found) == 1).all()
+
+
+def test_an_image_that_is_merely_rejected_does_not_fall_in_the_cascade():
+    class Rejecting:
+        scale = 1.0
+
+        def search(self, images, labels, settings, epsilon):
+            return images
+
+        def predict(self, images):
+            return np.array([0, REJECTED, 1])
+
+    found = find_worst_case(Rejecting(), GREY[:3], ZEROS[:3], np.full(3, np.inf), ["0.1"], {"a": UNTARGETED["bim"]})
+    assert found[1].tolist() == ["", "", "0.1"]
 
 
 @pytest.mark.parametrize("method", ["fgsm", "pgd"])
@@ -330,6 +347,15 @@ def test_an_image_falls_where_it_is_not_accepted_and_right_or_attacked_accepted_
     falls = first_falls(clean, attacked).set_index("index")
     assert falls["falls_at"].to_dict() == {1: 0.2, 2: 0, 3: 0, 4: 0.1, 5: float("inf")}
     assert falls["by"].to_dict() == {1: "pgd", 2: "clean", 3: "clean", 4: "pgd", 5: ""}
+
+
+def test_a_probe_that_only_gets_images_rejected_breaks_none():
+    rows = pd.DataFrame({"probe": "noise", "attack": "", "norm": "inf", "epsilon": "0.1", "index": np.arange(99)})
+    for prediction, verdict in ((REJECTED, "pass"), (1, "fail")):
+        alive = {"0.1": pd.Series(True, np.arange(99))}
+        against = Evidence(alive, UNTARGETED["pgd"], rows.assign(label=0, prediction=prediction), {}, None, 10)
+        (finding,) = DIAGNOSTICS["weaker_than_noise"]("pgd", against)
+        assert finding.verdict == verdict
 
 
 @pytest.fixture(scope="module")
