@@ -251,6 +251,20 @@ def test_of_several_draws_noise_keeps_the_accepted_error(network):
     assert (answers(small, found) == 1).all()
 
 
+def test_apgd_goes_on_from_what_is_rejected_on_its_way():
+    """The rejection is smallest in a valley that the first step leaps over; on its far side the network rejects."""
+    pixels = keras.layers.Input((4, 4, 1))
+    bent = linear([[1, -1, 0, 0], [0, 0, 1, -1]], [0, 0, -0.03, 0.03], "bent")(pixels)
+    last = keras.layers.Dense(4, name="logits_and_rejection")
+    network = keras.Model(pixels, last(keras.layers.ReLU()(bent)))
+    last.set_weights(
+        [np.array([[0, 10, 0, 0], [0, -10, 0, 0], [0, 0, 0, 30], [0, 0, 0, 30]]), np.array([0.5, 0, -9, 0])]
+    )
+    assert (answers(network, GREY + 0.1) == REJECTED).all()
+    found, _ = craft(network, GREY, ZEROS, AttackSettings("apgd", iterations=20), 0.1, 0.1, CLIP, 0, 4)
+    assert (answers(network, found) == 1).all()
+
+
 def test_an_image_that_is_merely_rejected_does_not_fall_in_the_cascade():
     class Rejecting:
         scale = 1.0
