@@ -13,11 +13,11 @@ LAST_LAYER = "logits_and_rejection"  # the name of the layer that gives a reject
 
 
 def rejects(network) -> bool:
-    """Whether a Keras model can reject: whether its last layer, or that of the model it ends in, is named LAST_LAYER."""
+    """Whether a network can reject: whether its last layer, or that of the Keras model it ends in, is named LAST_LAYER."""
     last = network
     while getattr(last, "layers", None):
         last = last.layers[-1]
-    return last.name == LAST_LAYER
+    return getattr(last, "name", "") == LAST_LAYER
 
 
 def n_classes_of(network) -> int:
