@@ -24,7 +24,8 @@ class SmallStudy:
     clean: {model: alive}. attacked: {(attack, model, epsilon): alive}. together, the worst case: {(model, norm,
     epsilon): alive}. transferred: {(attack, source, target, epsilon): alive}. settings: of attacks that are not fgsm.
     zero: {(model, attack): images without a gradient}. probed: {(model, probe, attack, norm, epsilon): alive}, of the
-    first `probes` images. defences: {model: defence}. datasets: {model: dataset}, d_1 if it is not there.
+    first `probes` images. rejected: of a model that can reject, the places of the images that it rejects, each under the
+    key of the same in the others, the model's name for clean; its images that are not alive are of a wrong class. defences: {model: defence}. datasets: {model: dataset}, d_1 if it is not there.
     """
 
     folder: Path
@@ -35,6 +36,7 @@ class SmallStudy:
     settings: dict[str, AttackSettings] = field(default_factory=dict)
     zero: dict[tuple[str, str], int] = field(default_factory=dict)
     probed: dict[tuple[str, str, str, str, str], Alive] = field(default_factory=dict)
+    rejected: dict[str | tuple[str, ...], list[int]] = field(default_factory=dict)
     defences: dict[str, str] = field(default_factory=dict)
     datasets: dict[str, str] = field(default_factory=dict)
     n: int = 100
@@ -42,7 +44,7 @@ class SmallStudy:
     seeds: tuple[int, ...] = (1,)
     unit: str = "0-1"
 
-    def _table(self, alive: Alive, seed: int, n: int | None = None) -> pd.DataFrame:
+    def _table(self, alive: Alive, seed: int, n: int | None = None, rejected: list[int] | None = None) -> pd.DataFrame:
         """Index, label and prediction. Indices are neither 0, 1, 2, ... nor in order, as in a real test part."""
         n = n or self.n
         alive = alive[seed] if isinstance(alive, dict) else alive
@@ -50,7 +52,12 @@ class SmallStudy:
         index = (np.arange(self.n) * 37 + 5) % (3 * self.n + 1)
         assert len(set(index)) == self.n
         labels = np.arange(n) % 10  # no class is more than a tenth
-        return pd.DataFrame({"index": index[:n], "label": labels, "prediction": np.where(survived, labels, labels + 1)})
+        told = np.where(survived, labels, labels + 1)
+        table = pd.DataFrame({"index": index[:n], "label": labels, "prediction": told})
+        if rejected is not None:
+            table["class_prediction"] = told
+            table.loc[rejected, "prediction"] = -1
+        return table
 
     def _ordered(self, table: pd.DataFrame, model: str) -> pd.DataFrame:
         """The rows in an order that differs from model to model, since whoever compares two has to go by the index."""
@@ -64,7 +71,9 @@ class SmallStudy:
         return self.settings.get(attack, AttackSettings("fgsm"))
 
     def _write_clean(self, folder: Path, model: str, seed: int) -> None:
-        table = self._table(self.clean[model], seed).assign(confidence=0.9, loss=0.3, in_evaluation=True)
+        table = self._table(self.clean[model], seed, rejected=self.rejected.get(model)).assign(
+            confidence=0.9, loss=0.3, in_evaluation=True
+        )
         unattacked = table.head(7).assign(index=lambda rows: rows["index"] + 10**6, in_evaluation=False)
         write_records(pd.concat([unattacked, self._ordered(table, model)]), folder / "clean.csv")
         parts = dict.fromkeys(("validation", "test", "evaluation"), summarise(table))
@@ -74,7 +83,8 @@ class SmallStudy:
         settings, parts, numbers = self._setting(attack), [], {}
         for (name, attacked, epsilon), alive in self.attacked.items():
             if (name, attacked) == (attack, model):
-                table = self._table(alive, seed).assign(epsilon=epsilon, loss=0.5, moved=True, linf=0.1, l2=1.0)
+                table = self._table(alive, seed, rejected=self.rejected.get((attack, model, epsilon)))
+                table = table.assign(epsilon=epsilon, loss=0.5, moved=True, linf=0.1, l2=1.0)
                 parts.append(self._ordered(table, model))
                 hits = {"target_hits": 3} if settings.targeted else {}
                 numbers[epsilon] = summarise(table) | {"moved": self.n, "max_linf": 0.1, "max_l2": 1.0} | hits
@@ -102,7 +112,7 @@ class SmallStudy:
 
     def _write_transfer(self, folder: Path, model: str, seed: int) -> None:
         parts = [
-            self._table(alive, seed).assign(
+            self._table(alive, seed, rejected=self.rejected.get((attack, source, target, epsilon))).assign(
                 source=source, attack=attack, epsilon=epsilon, norm=self._setting(attack).norm
             )
             for (attack, source, target, epsilon), alive in self.transferred.items()

@@ -29,7 +29,7 @@ def probe(name: str, survived: pd.Series, attack: str = "", epsilon: str = "0.1"
     described = {"probe": name, "attack": attack, "norm": "inf", "epsilon": epsilon}
     labels = np.arange(len(survived)) % 10  # no class is more than a tenth
     return pd.DataFrame(
-        described | {"index": survived.index, "label": labels, "prediction": np.where(survived, labels, -1)},
+        described | {"index": survived.index, "label": labels, "prediction": np.where(survived, labels, labels + 1)},
         columns=[*described, "index", "label", "prediction"],
     )
 
@@ -56,7 +56,7 @@ def huge(n: int, survivors: int, n_classes: int = 10, common: int | None = None)
     """An attack whose probe at a huge epsilon leaves so many of n images; common: so many are of the largest class."""
     rows = probe("huge_epsilon", alive(n, survivors), "a", "0.5")
     labels = np.arange(n) % n_classes if common is None else np.minimum(np.arange(n) // common, n_classes)
-    rows["prediction"] = np.where(rows["prediction"] == rows["label"], labels, -1)
+    rows["prediction"] = np.where(rows["prediction"] == rows["label"], labels, labels + 1)
     return evidence({}, rows.assign(label=labels), n_classes=n_classes)
 
 

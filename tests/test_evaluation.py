@@ -15,7 +15,7 @@ from robustness.records import read_records, write_records
 def test_score_against_plain_arithmetic():
     logits = np.array([[2.0, 1.0, 0.0], [0.0, 0.0, 5.0], [1.0, 3.0, 1.0]], "f4")
     labels = np.array([0, 1, 1])
-    table = score(logits, labels)
+    table = score(logits, labels, 3)
     for row, (z, label) in zip(table.itertuples(), zip(logits.astype("f8"), labels)):
         p = [np.exp(v) / sum(np.exp(w) for w in z) for v in z]
         assert row.prediction == int(np.argmax(p))
@@ -36,13 +36,13 @@ def test_confusion():
 
 
 def test_losses_of_huge_logits_do_not_overflow():
-    table = score(np.array([[1000.0, 0.0], [0.0, 1000.0]], "f4"), np.array([0, 0]))
+    table = score(np.array([[1000.0, 0.0], [0.0, 1000.0]], "f4"), np.array([0, 0]), 2)
     assert table["loss"].tolist() == [0.0, 1000.0]
 
 
 def test_logits_that_are_no_numbers():
     with pytest.raises(UserError, match="train it again"):
-        score(np.array([[np.nan, 1.0]]), np.array([0]))
+        score(np.array([[np.nan, 1.0]]), np.array([0]), 2)
 
 
 def test_norms():

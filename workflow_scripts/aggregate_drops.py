@@ -25,10 +25,11 @@ def main(baselines, verdicts, table, text, **runs):
     from robustness.records import read_records, write_records
     from robustness.study_records import StudyRecords
 
-    found = drops(StudyRecords.of_options(**runs), read_records(verdicts), dict(baselines))
+    study = StudyRecords.of_options(**runs)
+    found = drops(study, read_records(verdicts), dict(baselines))
     write_records(found, table)
     with whole_file(text) as temporary:
-        temporary.write_text(drops_markdown(found), encoding="utf-8")
+        temporary.write_text(drops_markdown(found, study.rejecting()), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Gather the records' summaries into the tables of robust and clean accuracy, of the worst case and of transfer."""
+"""Gather the records' summaries into the tables of robust and clean accuracy, worst case, transfer and rejections."""
 
 from pathlib import Path
 
@@ -17,13 +17,17 @@ from robustness.cli import in_file, program, runs_options
     help="Where the tables go, as .csv, .md and .tex, and curves.csv for the figures.",
 )
 def main(verdicts, output_folder, **runs):
-    """Gather the records' summaries into tables: .csv, Markdown and LaTeX; no robust accuracy without its verdict."""
-    from robustness import tables
+    """Gather the records' summaries into tables: .csv, Markdown and LaTeX; no robust accuracy without its verdict.
+
+    The table of rejections is made where a model of the study can reject an image.
+    """
+    from robustness import rejection_table, tables
     from robustness.files import whole_file
     from robustness.records import read_records, write_records
     from robustness.study_records import StudyRecords
 
     study, judged, target = StudyRecords.of_options(**runs), read_records(verdicts), Path(output_folder)
+    rejecting = study.rejecting()
     clean = tables.clean_accuracy([study.clean_summary(model, seed) for model in study.models for seed in study.seeds])
     robust = tables.robust_accuracy(study, judged)
     worst_case = tables.worst_case(study, judged)
@@ -34,15 +38,20 @@ def main(verdicts, output_folder, **runs):
     write_records(transfer, target / "transfer.csv")
     write_records(tables.curves(robust, worst_case, clean), target / "curves.csv")
     texts = {
-        "clean_accuracy.md": tables.clean_markdown(clean),
-        "clean_accuracy.tex": tables.clean_latex(clean),
-        "robust_accuracy.md": tables.robust_markdown(robust, worst_case, clean, judged),
-        "robust_accuracy.tex": tables.robust_latex(robust, worst_case, clean, judged),
-        "worst_case.md": tables.worst_case_markdown(worst_case),
-        "worst_case.tex": tables.worst_case_latex(worst_case),
-        "transfer.md": tables.transfer_markdown(transfer),
-        "transfer.tex": tables.transfer_latex(transfer),
+        "clean_accuracy.md": tables.clean_markdown(clean, rejecting),
+        "clean_accuracy.tex": tables.clean_latex(clean, rejecting),
+        "robust_accuracy.md": tables.robust_markdown(robust, worst_case, clean, judged, rejecting),
+        "robust_accuracy.tex": tables.robust_latex(robust, worst_case, clean, judged, rejecting),
+        "worst_case.md": tables.worst_case_markdown(worst_case, rejecting),
+        "worst_case.tex": tables.worst_case_latex(worst_case, rejecting),
+        "transfer.md": tables.transfer_markdown(transfer, rejecting),
+        "transfer.tex": tables.transfer_latex(transfer, rejecting),
     }
+    if rejecting:
+        rejections = rejection_table.rejections(study, judged)
+        write_records(rejections, target / "rejections.csv")
+        texts["rejections.md"] = rejection_table.rejections_markdown(rejections)
+        texts["rejections.tex"] = rejection_table.rejections_latex(rejections)
     for name, text in texts.items():
         with whole_file(target / name) as temporary:
             temporary.write_text(text, encoding="utf-8")

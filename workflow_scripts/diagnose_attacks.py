@@ -15,10 +15,11 @@ def main(verdicts, text, **runs):
     from robustness.verdicts import markdown
     from robustness.verdicts import verdicts as judge
 
-    table = judge(StudyRecords.of_options(**runs))
+    study = StudyRecords.of_options(**runs)
+    table = judge(study)
     write_records(table, verdicts)
     with whole_file(text) as temporary:
-        temporary.write_text(markdown(table), encoding="utf-8")
+        temporary.write_text(markdown(table, study.rejecting()), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from robustness.cli import in_file, out_file, program, threads_option
 @threads_option()
 @out_file(
     "--records",
-    "One row an epsilon and image: epsilon, index, label, target, prediction, confidence, loss, norms, moved (.csv).",
+    "One row an epsilon and image: epsilon, index, label, target, prediction (-1: rejected), confidence, loss, norms, moved (.csv).",
 )
 @out_file("--summary", "Counts, accuracy with its 95 % interval, mean loss, per epsilon (.json).")
 def main(model, metadata, images, sets, info, threads, records, summary):
@@ -50,7 +50,7 @@ def main(model, metadata, images, sets, info, threads, records, summary):
     for path in sets:  # one at a time, so that memory does not grow with their number
         crafted = AdversarialSet.load(path)
         norms = check_adversarial_set(crafted, clean, data.pixel_range, digest)
-        table = score(predict_logits(network, crafted.images), crafted.labels)
+        table = score(predict_logits(network, crafted.images), crafted.labels, len(data.classes))
         epsilon = crafted.attack["epsilon"]
         table.insert(0, "epsilon", epsilon)
         table.insert(1, "index", crafted.indices)

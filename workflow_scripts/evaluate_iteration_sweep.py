@@ -39,7 +39,7 @@ def main(model, metadata, images, adversarial, info, threads, records, summary):
     network = load_network(model, data.shape, len(data.classes))
     tables, numbers = [], []
     for count, found in sweep.each():
-        table = score(predict_logits(network, found.images), found.labels)
+        table = score(predict_logits(network, found.images), found.labels, len(data.classes))
         table.insert(0, "iterations", count)
         table.insert(1, "index", found.indices)
         tables.append(table.assign(**norms[count]))

@@ -11,7 +11,10 @@ from robustness.cli import in_file, out_file, program, threads_option
 @in_file("--evaluation", "The test images that attacks start from (.npz).")
 @in_file("--info", "dataset.json of the dataset.")
 @threads_option()
-@out_file("--records", "One row a test image: index, label, prediction, confidence, loss, in_evaluation (.csv).")
+@out_file(
+    "--records",
+    "One row a test image: index, label, prediction (-1: rejected), confidence, loss, in_evaluation (.csv).",
+)
 @out_file("--summary", "Counts, accuracy with its 95 % interval and mean loss of each part (.json).")
 @out_file("--confusion", "One row a pair of true and predicted class of the test images: n and share (.csv).")
 def main(model, metadata, validation, test, evaluation, info, threads, records, summary, confusion):
@@ -30,7 +33,8 @@ def main(model, metadata, validation, test, evaluation, info, threads, records, 
     network = load_network(model, data.shape, len(data.classes))
 
     def scored(images):
-        table = scoring.score(predict_logits(network, to_pixels(images.images, data.pixel_range)), images.labels)
+        logits = predict_logits(network, to_pixels(images.images, data.pixel_range))
+        table = scoring.score(logits, images.labels, len(data.classes))
         table.insert(0, "index", images.indices)
         return table
 

@@ -32,7 +32,10 @@ from robustness.cli import in_file, out_file, program, seed_option, threads_opti
 )
 @seed_option("Seed of the other models and sets.")
 @threads_option()
-@out_file("--records", "One row an image and set: source, attack, epsilon, norm, index, label, prediction (.csv).")
+@out_file(
+    "--records",
+    "One row an image and set: source, attack, epsilon, norm, index, label, prediction (-1: rejected) (.csv).",
+)
 def main(model, images, info, sources, models_folder, adversarial_folder, seed, threads, records):
     """Score a model on the adversarial images that were crafted on the other models of its dataset (transfer).
 
@@ -47,7 +50,7 @@ def main(model, images, info, sources, models_folder, adversarial_folder, seed, 
     from robustness.attack_settings import AdversarialSet, settings_from_note
     from robustness.datasets import DatasetInfo, Images
     from robustness.errors import UserError
-    from robustness.evaluation import check_adversarial_set
+    from robustness.evaluation import check_adversarial_set, score
     from robustness.files import sha256_of
     from robustness.model_files import load_network, predict_logits
     from robustness.records import write_records
@@ -70,8 +73,9 @@ def main(model, images, info, sources, models_folder, adversarial_folder, seed, 
                 )
             columns = {"source": name, "attack": attack, "epsilon": epsilon, "norm": crafted.attack["norm"]}
             columns |= {"index": crafted.indices, "label": crafted.labels}
-            predicted = predict_logits(network, crafted.images).argmax(axis=1)
-            tables.append(pd.DataFrame(columns | {"prediction": predicted}))
+            scored = score(predict_logits(network, crafted.images), crafted.labels, len(data.classes))
+            answers = [name for name in ("prediction", "class_prediction") if name in scored]
+            tables.append(pd.DataFrame(columns | {name: scored[name] for name in answers}))
     write_records(pd.concat(tables), records)
 
 

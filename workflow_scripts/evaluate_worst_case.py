@@ -17,6 +17,7 @@ from robustness.cli import in_file, out_file, program, records_options, threads_
 def main(model, metadata, images, worst_case, info, evaluation_folder, recorded, transfer, threads, records, summary):
     """Tell which images survive every attack, per epsilon: those that no example of this or a smaller epsilon fools.
 
+    Of a model that can reject: those that it accepts and gets right unattacked, and of which no example is accepted and wrong.
     The cascade's examples are checked and scored anew: one outside its epsilon or the pixel range is an error.
     """
 
@@ -26,6 +27,7 @@ def main(model, metadata, images, worst_case, info, evaluation_folder, recorded,
     from robustness.files import read_json, sha256_of, write_json
     from robustness.intervals import wilson_interval
     from robustness.records import read_records, write_records
+    from robustness.rejection import predictions
     from robustness.worst_case_records import WorstCaseSet, check_worst_case, first_falls, read_attacks, read_clean
     from robustness.worst_case_records import worst_case as survival
 
@@ -39,7 +41,9 @@ def main(model, metadata, images, worst_case, info, evaluation_folder, recorded,
     network = load_network(model, data.shape, len(data.classes))
     examples = pd.DataFrame({"index": crafted.indices, "epsilon": crafted.epsilons, "attack": crafted.attacks})
     examples["label"] = pd.Series(clean.labels, clean.indices).reindex(crafted.indices).to_numpy()
-    examples["prediction"] = predict_logits(network, crafted.images).argmax(axis=1) if len(examples) else 0
+    examples["prediction"] = 0
+    if len(examples):
+        examples["prediction"] = predictions(predict_logits(network, crafted.images), len(data.classes))
     tables = [read_attacks(evaluation_folder, [(name, texts.split(",")) for name, texts in recorded]), examples]
     if transfer:
         moved = read_records(transfer)

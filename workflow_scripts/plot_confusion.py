@@ -19,17 +19,18 @@ def main(confusion, model, seed, title, png, svg):
     rows = read_records(confusion)
     classes = list(dict.fromkeys(rows["label"]))
     numbers = range(len(classes))
-    shares = 100 * rows["share"].to_numpy().reshape(len(classes), len(classes))
+    shares = 100 * rows["share"].to_numpy().reshape(len(classes), -1)
+    answers = rows["prediction"].tolist()[: shares.shape[1]]  # the classes; of a model that can reject, rejected too
     few = len(classes) <= 20  # more classes leave no room for numbers and names
     side = 6.5 if few else 8
     with figure(png, svg, figsize=(side, side * 0.9)) as (whole, axes):
         drawn = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
         axes.grid(False)
         if few:
-            axes.set_xticks(numbers, classes, rotation=45, ha="right")
+            axes.set_xticks(range(len(answers)), answers, rotation=45, ha="right")
             axes.set_yticks(numbers, classes)
             for i in numbers:
-                for j in numbers:
+                for j in range(len(answers)):
                     if shares[i, j] >= 0.05:
                         colour = "white" if shares[i, j] > 50 else "black"
                         axes.text(

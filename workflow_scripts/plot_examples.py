@@ -18,14 +18,17 @@ from robustness.cli import figure_options, in_file, program
 def main(images, info, adversarial, clean_records, attack_records, model, n, title, png, svg):
     """Show original images, perturbations and adversarial images with the classes that the model sees.
 
-    One image of each class in turn, the first of the set; nothing is picked by its outcome.
+    One image of each class in turn, the first of the set; nothing is picked by its outcome. A rejected image is no error
+    of a model that can reject: it is told in a colour of its own.
     """
     import numpy as np
 
     from robustness.attack_settings import AdversarialSet
     from robustness.datasets import DatasetInfo, Images, to_pixels
+    from robustness.evaluation import can_reject
     from robustness.plotting import figure, fill_title, show_image
     from robustness.records import read_records
+    from robustness.rejection import REJECTED
 
     data, clean, crafted = DatasetInfo.load(info), Images.load(images), AdversarialSet.load(adversarial)
     before = read_records(clean_records).set_index("index")
@@ -45,11 +48,12 @@ def main(images, info, adversarial, clean_records, attack_records, model, n, tit
                 show_image(axes[row, column], picture, *limits)
             for row, records in ((0, before), (2, after)):
                 seen = records.loc[clean.indices[i]]
-                right = seen["prediction"] == seen["label"]
+                answer = int(seen["prediction"])
+                told = "rejected" if answer == REJECTED else data.classes[answer]
                 axes[row, column].set_title(
-                    f"{data.classes[int(seen['prediction'])]}\n{100 * seen['confidence']:.0f} %",
+                    f"{told}\n{100 * seen['confidence']:.0f} %",
                     fontsize=8,
-                    color="black" if right else "#D55E00",
+                    color={seen["label"]: "black", REJECTED: "#0072B2"}.get(answer, "#D55E00"),
                 )
         shown = f"perturbation\n(grey: 0, black and\nwhite: ±{largest / (high - low):.3g} of\nthe pixel range)"
         if not largest:
@@ -59,7 +63,8 @@ def main(images, info, adversarial, clean_records, attack_records, model, n, tit
         attack = crafted.attack
         whole.suptitle(
             fill_title(title, model=model, seed=attack["seed"], attack=attack["name"], epsilon=attack["epsilon"])
-            + "\npredicted class and confidence; wrong ones in orange",
+            + "\npredicted class and confidence; wrong ones in orange"
+            + (", rejections in blue" if can_reject(after) else ""),
             fontsize=10,
         )
 

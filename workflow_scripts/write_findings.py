@@ -41,7 +41,7 @@ def main(defences, epsilon, difference, verdicts, comparisons, findings, **runs)
     unlike = {model: sorted(counted[model] ^ counted[baseline]) for model, baseline in pairs}
     write_records(table, comparisons)
     with whole_file(findings) as temporary:
-        told = page(table, claims, unlike, study.cascade(), epsilon, difference, list(study.seeds))
+        told = page(table, claims, unlike, study.cascade(), epsilon, difference, list(study.seeds), study.rejecting())
         temporary.write_text(told, encoding="utf-8")
 
 

@@ -9,14 +9,16 @@ import tensorflow as tf
 
 from robustness.attack_losses import loss_named
 from robustness.attack_settings import AttackSettings
+from robustness.rejection import fooled, predictions, standing_margin
 
 
 @dataclass(frozen=True)
 class Context:
     """What an attack on one network needs, epsilon and step in the units of its pixels.
 
-    logits_of: one callable for all batches, (n, h, w, c) float32 tensor -> (n, classes). clip: (low, high) pixels.
-    random: of attacks that draw with NumPy; those of cleverhans draw from TensorFlow's global seed.
+    logits_of: one callable for all batches, (n, h, w, c) float32 tensor -> (n, classes), with one logit more, the last, of
+    a network that rejects. clip: (low, high) pixels. random: of attacks that draw with NumPy; those of cleverhans draw from
+    TensorFlow's global seed. rejects: whether the network can reject (robustness/rejection.py).
     """
 
     logits_of: Callable[[tf.Tensor], tf.Tensor]
@@ -25,6 +27,7 @@ class Context:
     step: float
     clip: tuple[float, float]
     random: np.random.Generator
+    rejects: bool = False
 
     @property
     def norm(self) -> float:
@@ -48,33 +51,53 @@ class Context:
 
     @property
     def loss_fn(self) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-        """The loss for cleverhans.
+        """The loss for cleverhans; of an untargeted attack on a network that rejects, one that leads to accepted errors.
 
         In the Euclidean norm it is multiplied by 1e12: the same direction, far above the length of 1e-6 under which
         cleverhans makes a shorter step than asked for.
         """
-        return _loss(self.settings.climbed_loss, self.settings.logit_scale, 1e12 if self.norm == 2 else 1.0)
+        return self._loss(1e12 if self.norm == 2 else 1.0)
+
+    def _loss(self, factor: float) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+        spared = self.rejects and self.settings.spares_rejection
+        return _loss(self.settings.climbed_loss, self.settings.logit_scale, factor, spared)
 
     def loss_and_gradient(
         self, images: np.ndarray, labels: np.ndarray, loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Loss (n,), its gradient with respect to the pixels (n, h, w, c), and logits (n, classes), as NumPy arrays.
+        """Loss (n,), its gradient with respect to the pixels (n, h, w, c), and logits as of logits_of, as NumPy arrays.
 
         loss: what the settings name, if left out; else loss_fn, the same as cleverhans gets it.
         """
-        loss = loss or _loss(self.settings.climbed_loss, self.settings.logit_scale, 1.0)
+        loss = loss or self._loss(1.0)
         found = _loss_and_gradient(self.logits_of, loss)(tf.constant(images), tf.constant(labels, tf.int64))
         return tuple(array.numpy() for array in found)
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """Logits (n, classes) of pixels, as NumPy arrays."""
+        """Logits of pixels as of logits_of, as NumPy arrays."""
         return self.logits_of(tf.constant(images)).numpy()
+
+    def fooled(self, logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Where these logits misclassify an image, (n,) bool: where another class than the label is predicted, and accepted."""
+        return fooled(predictions(logits, self._n_classes(logits)), labels)
+
+    def margin(self, logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """How far the network is from being fooled, (n,): largest wrong logit minus the true one, or the rejection's if larger.
+
+        Positive where it is fooled.
+        """
+        return standing_margin(logits, labels, self._n_classes(logits))
+
+    def _n_classes(self, logits: np.ndarray) -> int:
+        return logits.shape[1] - self.rejects
 
 
 @cache
-def _loss(name: str, scale: float | None, factor: float) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+def _loss(
+    name: str, scale: float | None, factor: float, spare_rejection: bool
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """A loss times a factor: the same object each time, since cleverhans traces the gradient anew for another one."""
-    loss = loss_named(name, scale)
+    loss = loss_named(name, scale, spare_rejection)
     return lambda labels, logits: factor * loss(labels, logits)
 
 

@@ -74,6 +74,14 @@ class AttackSettings:
         return self.step is not None or self.relative_step is not None
 
     @property
+    def spares_rejection(self) -> bool:
+        """True if, on a model that can reject, the loss counts the rejection with the true class.
+
+        Not of a targeted attack, whose class is accepted where it is reached, and not of mim, whose loss is cleverhans' own.
+        """
+        return not self.targeted and self.method != "mim"
+
+    @property
     def climbed_loss(self) -> str:
         """The loss whose gradient the attack follows: '' for one that follows none."""
         if self.method in GRADIENT_FREE:

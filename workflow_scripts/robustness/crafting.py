@@ -23,6 +23,7 @@ from robustness.attack_settings import AttackSettings
 from robustness.errors import UserError
 from robustness.model_files import compiled, predict_logits
 from robustness.projected_steps import free_signs, projected_steps
+from robustness.rejection import n_classes_of, rejects
 
 LOG = logging.getLogger(__name__)
 
@@ -36,7 +37,8 @@ def choose_targets(logits: np.ndarray, labels: np.ndarray, target: str, seed: in
     """The class that a targeted attack aims at, for each image, never the true one.
 
     target: 'least_likely' (smallest logit among the wrong classes; Kurakin et al. 2017), 'random' (uniform over the
-    wrong classes), or the number of a class; images of that class get -1, which means: not attacked.
+    wrong classes), or the number of a class; images of that class get -1, which means: not attacked. logits: (n, classes),
+    as class_logits gives them: a rejection is no target.
     """
     n_classes = logits.shape[1]
     if target not in ("least_likely", "random") and not (target.isdigit() and int(target) < n_classes):
@@ -48,6 +50,11 @@ def choose_targets(logits: np.ndarray, labels: np.ndarray, target: str, seed: in
         shift = np.random.default_rng([seed, 7]).integers(1, n_classes, len(labels))
         return (labels + shift) % n_classes
     return np.where(labels == int(target), -1, int(target)).astype(np.int64)
+
+
+def class_logits(network, images: np.ndarray, batch_size: int = 250) -> np.ndarray:
+    """Logits of the classes, (n, classes), without that of a rejection."""
+    return predict_logits(network, images, batch_size)[:, : n_classes_of(network)]
 
 
 def craft(
@@ -156,16 +163,19 @@ def craft_iterates(
 def _attacked_classes(network, images, labels, settings, seed, batch_size) -> tuple[np.ndarray, np.ndarray]:
     """The classes that are led away from or aimed at, and the targets alone, (n,) int64 each; -1 for none."""
     if settings.targeted:
-        targets = choose_targets(predict_logits(network, images, batch_size), labels, settings.target, seed)
+        targets = choose_targets(class_logits(network, images, batch_size), labels, settings.target, seed)
         return targets, targets
     return _left_classes(network, images, labels, settings, batch_size), np.full(len(labels), -1, np.int64)
 
 
 def _left_classes(network, images, labels, settings: AttackSettings, batch_size: int) -> np.ndarray:
-    """The classes, (n,) int64, that an untargeted attack leads away from: the given (true) ones, or those that are predicted."""
+    """The classes, (n,) int64, that an untargeted attack leads away from: the given (true) ones, or those that are predicted.
+
+    Of a rejected image that is the class that the network would have told, since no attack leads away from a rejection alone.
+    """
     if settings.labels == "given":
         return labels
-    return predict_logits(network, images, batch_size).argmax(axis=1).astype(np.int64)
+    return class_logits(network, images, batch_size).argmax(axis=1).astype(np.int64)
 
 
 def context_of(
@@ -173,12 +183,14 @@ def context_of(
 ) -> Context:
     """What an attack is given, with the arguments of craft; from here on its chance is that of the seed.
 
+    Here it is told whether the network rejects.
     Raises UserError where the network has too few classes for the loss.
     """
     if settings.climbed_loss == "dlr":
-        check_classes_of_dlr(network.output_shape[-1])
+        check_classes_of_dlr(n_classes_of(network))
     tf.random.set_seed(seed)
-    return Context(compiled(network), settings, epsilon, step, clip, np.random.default_rng([seed, 11]))
+    random = np.random.default_rng([seed, 11])
+    return Context(compiled(network), settings, epsilon, step, clip, random, rejects(network))
 
 
 def _in_batches(

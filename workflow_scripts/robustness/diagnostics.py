@@ -13,11 +13,15 @@ from robustness.attack_settings import ITERATING, AttackSettings, reaches_epsilo
 from robustness.comparisons import mcnemar_p
 from robustness.intervals import wilson_interval
 from robustness.marks import FAIL, ORDER, PASS, WARNING
+from robustness.rejection import fooled
 
 
 @dataclass(frozen=True)
 class Evidence:
     """What is known about one attack (or the worst case) on one model and seed.
+
+    An image survives an attack that fails on it: of a model that can reject also where it is rejected, which is what an
+    adaptive attack avoids; so an attack is held against what another has success with, not against what is merely rejected.
 
     survivals: {epsilon: (n,) bool by image index}, as the records say. settings: None for the worst case. probes: of the
     probed images. transfer: {(source, epsilon): (n,) bool}, the same attack crafted on other models. zero_gradients:
@@ -67,7 +71,7 @@ def diagnostic(raised_if: str, means: str) -> Callable:
 
 
 def _survived(rows: pd.DataFrame) -> pd.Series:
-    return (rows["prediction"] == rows["label"]).set_axis(rows["index"])
+    return (~fooled(rows["prediction"], rows["label"])).set_axis(rows["index"])
 
 
 def _percent(share: float) -> str:

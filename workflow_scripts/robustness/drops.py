@@ -1,13 +1,13 @@
 """What attacks cost on the average over their epsilons, and what a defence gains: means over the same images."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
 from robustness.comparisons import mean_interval
 from robustness.errors import UserError
-from robustness.marks import LEGEND, marks_of, worst
-from robustness.study_records import StudyRecords, survived
+from robustness.marks import LEGEND, marks_of, robust_note, worst
+from robustness.study_records import StudyRecords, right
 from robustness.verdicts import verdict_of
 
 MEASURES = ("drop", "drop_from_baseline", "gain")
@@ -31,8 +31,8 @@ def drops(study: StudyRecords, verdicts: pd.DataFrame, baselines: dict[str, str]
 
     baselines: {model: the one that its defence is measured against}; without one, or where an attack was not run on it,
     what it is needed for is NaN. epsilons: how many above 0 were averaged; attacks without one are left out. verdict,
-    verdict_baseline: the worst that concerns this attack on either of the two, '' where there is no gain. Raises
-    UserError where a baseline is missing.
+    verdict_baseline: the worst that concerns this attack on either of the two, '' where there is no gain. Robust accuracy is
+    that of StudyRecords.robust. Raises UserError where a baseline is missing.
     """
     if missing := set(baselines.values()) - set(study.models):
         raise UserError(f"the baseline {min(missing)} is not among the models: name it with --model, too.")
@@ -69,13 +69,13 @@ def _row(
 
 
 def _clean(study: StudyRecords, model: str, seed: int, robust: pd.Series) -> pd.Series:
-    """1 for each of these images that a model gets right unattacked, else 0, in their order."""
-    return survived(study.clean(model, seed)).loc[robust.index].astype(float)
+    """1 for each of these images that a model gets right (and accepts) unattacked, else 0, in their order."""
+    return right(study.clean(model, seed)).loc[robust.index].astype(float)
 
 
 def _robust(study: StudyRecords, model: str, seed: int, attack: str, texts: list[str]) -> pd.Series:
-    """The share of the epsilons at which each image is classified correctly, by index."""
-    columns = [survived(study.records(model, seed, attack, text)).astype(float) for text in texts]
+    """The share of the epsilons at which each image counts in robust accuracy, by index."""
+    columns = [study.robust(model, seed, attack, text).astype(float) for text in texts]
     return pd.concat(columns, axis=1).mean(axis=1)
 
 
@@ -83,8 +83,8 @@ def _mean(name: str, values: pd.Series) -> dict[str, float]:
     return dict(zip((name, f"{name}_low", f"{name}_high"), mean_interval(values.to_numpy())))
 
 
-def drops_markdown(table: pd.DataFrame) -> str:
-    """Markdown, one row a model, seed and attack."""
+def drops_markdown(table: pd.DataFrame, rejecting: Sequence[str] = ()) -> str:
+    """Markdown, one row a model, seed and attack. rejecting: the models that can reject."""
     lines = []
     for row in table.to_dict("records"):
         marks = dict.fromkeys(MEASURES, marks_of(row["verdict"], row["clip"]))
@@ -94,7 +94,7 @@ def drops_markdown(table: pd.DataFrame) -> str:
         first = {key: row[key] for key in ("dataset", "model", "seed", "attack", "epsilons", "n")}
         lines.append(first | {"drop": cells.pop("drop"), "baseline": row["baseline"]} | cells)
     shown = pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True) if lines else "No attack was run."
-    return f"# Drops and gains\n\n{NOTE} {LEGEND}\n\n{shown}\n"
+    return f"# Drops and gains\n\n{NOTE} {LEGEND}{robust_note(rejecting)}\n\n{shown}\n"
 
 
 def _cell(row: dict, name: str, mark: str) -> str:

@@ -8,15 +8,25 @@ from robustness.datasets import Images, to_pixels
 from robustness.epsilon_units import pixel_scale
 from robustness.errors import UserError
 from robustness.intervals import wilson_interval
+from robustness.rejection import REJECTED, fooled, predictions
 
 RELATIVE_TOLERANCE = 1e-5  # of the reach (epsilon, for most attacks), for rounding
 ABSOLUTE_TOLERANCE = 2e-7  # of the pixel range's width: two units in the last place of float32 at its upper end
+# What is told of a model that can reject: the prefix of an interval's ends, and the column of its share.
+SHARES = {
+    "rejection": "rejection_rate",
+    "accepted": "accepted_accuracy",
+    "handled": "handled_rate",
+    "detection": "detection_rate",
+}
 
 
-def score(logits: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
-    """One row an image: label, prediction, confidence (softmax of the predicted class), loss (cross-entropy, nats).
+def score(logits: np.ndarray, labels: np.ndarray, n_classes: int) -> pd.DataFrame:
+    """One row an image: label, prediction, confidence (softmax of the answer), loss (cross-entropy, nats).
 
-    logits: (n, classes). labels: (n,). Computed in float64. Raises UserError where a logit is not a number.
+    logits: (n, n_classes), or (n, n_classes + 1) of a model that can reject: then prediction is REJECTED where it does, the
+    softmax is over all of them, the loss that of the true class, and a column class_prediction has what the model would have
+    told, the largest of the class' logits. labels: (n,). Computed in float64. Raises UserError where a logit is not a number.
     """
     if not np.isfinite(logits).all():
         raise UserError("the model puts out values that are no numbers: its training failed, train it again.")
@@ -24,22 +34,26 @@ def score(logits: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
     log_softmax = logits - logits.max(axis=1, keepdims=True)
     log_softmax -= np.log(np.exp(log_softmax).sum(axis=1, keepdims=True))
     rows = np.arange(len(labels))
-    prediction = logits.argmax(axis=1)
-    return pd.DataFrame(
-        {
-            "label": labels,
-            "prediction": prediction,
-            "confidence": np.exp(log_softmax[rows, prediction]),
-            "loss": -log_softmax[rows, labels],
-        }
-    )
+    columns = {
+        "label": labels,
+        "prediction": predictions(logits, n_classes),
+        "confidence": np.exp(log_softmax[rows, logits.argmax(axis=1)]),
+        "loss": -log_softmax[rows, labels],
+    }
+    if logits.shape[1] > n_classes:
+        columns["class_prediction"] = logits[:, :n_classes].argmax(axis=1)
+    return pd.DataFrame(columns)
 
 
 def summarise(records: pd.DataFrame) -> dict:
-    """n, correct, accuracy with its 95 % Wilson interval, and mean loss of a table of records."""
+    """n, correct, accuracy with its 95 % Wilson interval, and mean loss of a table of records.
+
+    Of a model that can reject, correct is accepted and right, and there are further shares, each with its count and interval:
+    what rejection_shares gives.
+    """
     n, correct = len(records), int((records["label"] == records["prediction"]).sum())
     low, high = wilson_interval(correct, n)
-    return {
+    found = {
         "n": n,
         "correct": correct,
         "accuracy": correct / n,
@@ -47,15 +61,51 @@ def summarise(records: pd.DataFrame) -> dict:
         "ci_high": high,
         "loss": float(records["loss"].mean()),
     }
+    return found | rejection_shares(records) if can_reject(records) else found
+
+
+def can_reject(records: pd.DataFrame) -> bool:
+    """Whether records (of score) are those of a model that can reject, whether or not it did."""
+    return "class_prediction" in records
+
+
+def rejection_shares(records: pd.DataFrame) -> dict:
+    """What a model that can reject did with the images of its records, as counts and shares with 95 % Wilson intervals.
+
+    rejected, rejection_rate (of clean images the false-positive rate); accepted, correct_accepted and accepted_accuracy, the
+    accuracy on what passes; handled, handled_rate: accepted and right or rejected, both together, of adversarial images
+    those that the attack has no success with; successful, those whose class_prediction is wrong, detected and detection_rate,
+    those and the share of them that are rejected (Xu et al. 2018, arXiv 1704.01155, section 5, on successful examples). A
+    share of no image is None.
+    """
+    rejected = records["prediction"] == REJECTED
+    right, wrong_class = records["prediction"] == records["label"], records["class_prediction"] != records["label"]
+    n, accepted, successful = len(records), int((~rejected).sum()), int(wrong_class.sum())
+    counts = {
+        "rejection": ("rejected", int(rejected.sum()), n),
+        "accepted": ("correct_accepted", int(right.sum()), accepted),
+        "handled": ("handled", int((~fooled(records["prediction"], records["label"])).sum()), n),
+        "detection": ("detected", int((rejected & wrong_class).sum()), successful),
+    }
+    found: dict = {"accepted": accepted, "successful": successful}
+    for share, (counted, count, of) in counts.items():
+        low, high = wilson_interval(count, of) if of else (None, None)
+        value = count / of if of else None
+        found |= {counted: count, SHARES[share]: value, f"{share}_low": low, f"{share}_high": high}
+    return found
 
 
 def confusion(records: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
-    """One row a pair of classes: label, prediction (names), n images, and their share of the label's images."""
-    counts = np.zeros((len(classes), len(classes)), int)
-    np.add.at(counts, (records["label"], records["prediction"]), 1)
+    """One row a pair of classes: label, prediction (names), n images, and their share of the label's images.
+
+    Of a model that can reject the last prediction of each class is 'rejected'.
+    """
+    answers = [*classes, "rejected"] if can_reject(records) else classes
+    counts = np.zeros((len(classes), len(answers)), int)
+    np.add.at(counts, (records["label"], records["prediction"]), 1)  # REJECTED, -1, is the last
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     label, prediction = np.indices(counts.shape).reshape(2, -1)
-    names = np.array(classes)
+    names = np.array(answers)
     columns = {"label": names[label], "prediction": names[prediction], "n": counts.ravel(), "share": shares.ravel()}
     return pd.DataFrame(columns)
 

@@ -1,11 +1,13 @@
 """What each defence was worth: paired comparisons with its baseline, and the page that tells them in sentences."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from robustness.comparisons import holm, images_needed, mcnemar_p, paired_difference
 from robustness.intervals import wilson_interval
-from robustness.marks import FAIL, MARKS, worst
-from robustness.study_records import UNBOUNDED, WORST_CASE, StudyRecords, survived
+from robustness.marks import FAIL, MARKS, robust_note, worst
+from robustness.study_records import UNBOUNDED, WORST_CASE, StudyRecords, right
 from robustness.verdicts import signs_of_masking, verdict_of
 
 CLEAN = "clean"
@@ -63,15 +65,19 @@ def _follows_gradient(study: StudyRecords, model: str, seed: int, attack: str) -
 
 
 def _paired(study: StudyRecords, model: str, baseline: str, seed: int):
-    """(attack, norm, clip, epsilon, survivals of the model, of the baseline), both (n,) bool on the same images."""
-    first, second = (survived(study.clean(name, seed)) for name in (model, baseline))
+    """(attack, norm, clip, epsilon, survivals of the model, of the baseline), both (n,) bool on the same images.
+
+    Survivals are what counts in robust accuracy: of a model that can reject those of robust accuracy with detection, under a
+    single attack as in the worst case.
+    """
+    first, second = (right(study.clean(name, seed)) for name in (model, baseline))
     yield CLEAN, "", "", "0", first, second.loc[first.index]
     others = study.attacks_on(baseline)
     for attack, epsilons in study.attacks_on(model).items():
         settings = study.settings(model, seed, attack)
         for epsilon in epsilons:
             if attack in others and float(epsilon) > 0 and not settings.targeted:
-                first, second = (survived(study.records(name, seed, attack, epsilon)) for name in (model, baseline))
+                first, second = (study.robust(name, seed, attack, epsilon) for name in (model, baseline))
                 yield attack, settings.norm, settings.clip, epsilon, first, second.loc[first.index]
     for norm in study.norms.get(model, []):
         if norm in study.norms.get(baseline, []):
@@ -247,10 +253,12 @@ def page(
     epsilon: str | None,
     difference: float,
     seeds: list[int],
+    rejecting: Sequence[str] = (),
 ) -> str:
     """findings.md. table: of `comparisons`. claims: {model: (text, source)} as published. epsilon: of the sentences.
 
     unlike: {model: attacks that were run on it or on its baseline, but not on both}. cascade: attacks of the worst case.
+    rejecting: the models that can reject.
     """
     text = "# What each defence was worth\n\n"
     if not len(table):
@@ -270,7 +278,7 @@ def page(
     text += (
         "Attacks that see through masking are the worst case: an image counts as robust only if it survives every attack of "
         f"the study that epsilon bounds, every set that was crafted on another model, and the cascade of {', '.join(cascade)}. "
-        f"{MARKS['fail']} marks a number that fails its diagnosis, {MARKS['warning']} one that is warned of (verdicts.md).\n"
+        f"{MARKS['fail']} marks a number that fails its diagnosis, {MARKS['warning']} one that is warned of (verdicts.md).{robust_note(rejecting)}\n"
     )
     for (model, baseline), rows in table.groupby(["model", "baseline"], sort=False):
         kind = rows["defence"].iloc[0].replace("_", " ")

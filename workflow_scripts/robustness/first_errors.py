@@ -1,4 +1,4 @@
-"""BIM and PGD where only errors count: an image's way ends at the first point on it that is misclassified.
+"""BIM and PGD where only errors count: an image's way ends at the first point on it that is misclassified (and accepted).
 
 The attacks themselves (attack_methods) take all steps with every image and give the last point, as published. From the
 image itself this takes the same steps, so that it finds an error wherever they find one, and those that they walk past; and
@@ -20,7 +20,7 @@ def first_errors(context: Context, images: np.ndarray, labels: np.ndarray, batch
 
     context: of an untargeted attack in the ball. images: (n, h, w, c) float32 pixels within context.clip. labels: (n,)
     int64, the true classes; context.settings.labels does not matter, since as long as an image stands they are what is
-    predicted. batch_size: images a gradient; those that stand share as few batches as hold them. (n, h, w, c) float32.
+    predicted, or it is rejected. batch_size: images a gradient; those that stand share as few batches as hold them. (n, h, w, c) float32.
     """
     found, stands = images.copy(), np.ones(len(images), bool)
     shown, settings = time.monotonic(), context.settings
@@ -31,7 +31,7 @@ def first_errors(context: Context, images: np.ndarray, labels: np.ndarray, batch
             for which in _batches(stands, batch_size):
                 here = found[which]
                 _, gradient, logits = context.loss_and_gradient(here, labels[which], context.loss_fn)
-                right = stands[which] = logits.argmax(1) == labels[which]
+                right = stands[which] = ~context.fooled(logits, labels[which])
                 ahead = np.clip(here + context.step * steepest(gradient, context.norm), *context.clip)
                 found[which[right]] = project(ahead, images[which], context.epsilon, context)[right]
             if time.monotonic() - shown > 10:
@@ -45,7 +45,7 @@ def first_errors(context: Context, images: np.ndarray, labels: np.ndarray, batch
                     len(stands),
                 )
         for which in _batches(stands, batch_size):
-            stands[which] = context.logits(found[which]).argmax(1) == labels[which]
+            stands[which] = ~context.fooled(context.logits(found[which]), labels[which])
     return found
 
 

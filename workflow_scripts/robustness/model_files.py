@@ -11,6 +11,7 @@ import numpy as np
 
 from robustness.errors import UserError
 from robustness.files import whole_file
+from robustness.rejection import n_classes_of
 
 
 def save_network(network: keras.Model, path: str | Path) -> None:
@@ -45,7 +46,7 @@ def _without_chance(node: object, numbers: dict[int, int]) -> object:
 
 
 def load_network(path: str | Path, shape: tuple[int, int, int], n_classes: int) -> keras.Model:
-    """Read a network and check that it fits images of `shape` and `n_classes` classes.
+    """Read a network and check that it fits images of `shape` and `n_classes` classes, besides which it may reject.
 
     Raises UserError if the file is no network or does not fit the data.
     """
@@ -57,9 +58,9 @@ def load_network(path: str | Path, shape: tuple[int, int, int], n_classes: int) 
         raise UserError(
             f"{path} can't be read as a Keras model ({error}): remove it, so that it is trained again."
         ) from error
-    if tuple(network.input_shape[1:]) != tuple(shape) or network.output_shape[-1] != n_classes:
+    if tuple(network.input_shape[1:]) != tuple(shape) or n_classes_of(network) != n_classes:
         raise UserError(
-            f"{path} takes images of {network.input_shape[1:]} and tells {network.output_shape[-1]} classes apart, but "
+            f"{path} takes images of {network.input_shape[1:]} and tells {n_classes_of(network)} classes apart, but "
             f"the data has {tuple(shape)} and {n_classes}: use a model of the same dataset."
         )
     network.trainable = False
@@ -67,7 +68,10 @@ def load_network(path: str | Path, shape: tuple[int, int, int], n_classes: int) 
 
 
 def predict_logits(network: keras.Model, images: np.ndarray, batch_size: int = 250) -> np.ndarray:
-    """Logits, (n, n_classes) float32, of (n, height, width, channels) float32 pixels, in inference mode."""
+    """Logits, (n, n_classes) float32 (one more of a network that rejects), of (n, height, width, channels) float32 pixels.
+
+    In inference mode.
+    """
     logits_of, starts = compiled(network), range(0, len(images), batch_size)
     return np.concatenate([keras.ops.convert_to_numpy(logits_of(images[i : i + batch_size])) for i in starts])
 

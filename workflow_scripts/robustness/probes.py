@@ -12,10 +12,10 @@ import pandas as pd
 
 from robustness.attack_losses import loss_named
 from robustness.attack_settings import ITERATING, AttackSettings
-from robustness.crafting import choose_targets
+from robustness.crafting import choose_targets, class_logits
 from robustness.datasets import Images, to_pixels
 from robustness.gradients import has_zero_gradient
-from robustness.model_files import predict_logits
+from robustness.rejection import fooled, rejects
 from robustness.worst_case import Target, find_worst_case
 
 LOG = logging.getLogger(__name__)
@@ -28,18 +28,19 @@ def zero_gradients(
     """For each attack that follows a gradient: of how many of the n images it attacks that gradient is exactly zero.
 
     images: pixels. seed: of random targets. A targeted attack descends the loss of its target, which may have a gradient
-    where that of the true class has none.
+    where that of the true class has none. On a network that rejects the loss is the one that is climbed there.
     """
     counted, found = {}, {}
     for name, settings in attacks.items():
         if climbed := settings.climbed_loss:
-            key = climbed, settings.logit_scale, settings.target
+            spared = rejects(network) and settings.spares_rejection
+            key = climbed, settings.logit_scale, settings.target, spared
             if key not in counted:
                 aims = labels
                 if settings.targeted:
-                    aims = choose_targets(predict_logits(network, images), labels, settings.target, seed)
+                    aims = choose_targets(class_logits(network, images), labels, settings.target, seed)
                 attacked = aims >= 0
-                loss = loss_named(climbed, settings.logit_scale)
+                loss = loss_named(climbed, settings.logit_scale, spared)
                 zero = (
                     has_zero_gradient(network, images[attacked], aims[attacked], loss) if attacked.any() else attacked
                 )
@@ -67,7 +68,7 @@ class Probes:
         """One row an image and probe: probe, attack ('' where it concerns all), norm, epsilon, index, label, prediction.
 
         attacks: of the study, with `results` of the bounded (records with attack and epsilon). cascade: of the worst case.
-        huge_epsilon: a share of the pixel range. Targeted attacks, which are not meant to find any error, are not
+        huge_epsilon: a share of the pixel range; of a network that rejects it is the whole range. Targeted attacks, which are not meant to find any error, are not
         probed themselves; those that epsilon does not bound at the huge epsilon only.
         """
         texts = {name: list(dict.fromkeys(rows["epsilon"])) for name, rows in results.groupby("attack", sort=False)}
@@ -99,15 +100,20 @@ class Probes:
         return pd.concat(self.rows, ignore_index=True) if self.rows else pd.DataFrame(columns=COLUMNS)
 
     def _huge(self, share: float, norm: str) -> str:
-        """The huge epsilon as text, in epsilon's unit: a share of the pixel range, in every pixel for norm 2."""
+        """The huge epsilon as text, in epsilon's unit: a share of the pixel range, in every pixel for norm 2.
+
+        A network that rejects may well reject the grey that every image can become at half the range, and be right in that.
+        In the whole range every image can become any other, of another class, that it has to accept.
+        """
+        share = 1.0 if rejects(self.target.network) else share
         width = (self.target.clip[1] - self.target.clip[0]) / self.target.scale
         return f"{share * width * (1 if norm == 'inf' else np.sqrt(self.images[0].size)):.6g}"
 
     def _standing(self, results: pd.DataFrame, attack: str, epsilon: str) -> np.ndarray:
-        """Positions of the probed images that an attack left correctly classified."""
+        """Positions of the probed images that an attack left correctly classified, or rejected."""
         rows = results[(results["attack"] == attack) & (results["epsilon"] == epsilon)].set_index("index")
         rows = rows.loc[self.clean.indices]
-        return np.flatnonzero(rows["prediction"] == rows["label"])
+        return np.flatnonzero(~fooled(rows["prediction"], rows["label"]))
 
     def _probe(self, probe: str, attack: str, settings: AttackSettings, epsilon: str, which=None) -> None:
         which = np.arange(len(self.labels)) if which is None else which
@@ -120,7 +126,7 @@ class Probes:
 
     def _cascade(self, cascade: dict[str, AttackSettings], norm: str, huge: str) -> None:
         """All attacks of the worst case at the huge epsilon."""
-        falls_at = np.where(self.target.predict(self.images) != self.labels, 0, np.inf)
+        falls_at = np.where(fooled(self.target.predict(self.images), self.labels), 0, np.inf)
         found, _, _ = find_worst_case(self.target, self.images, self.labels, falls_at, [huge], cascade)
         self._note("huge_epsilon", "worst_case", norm, huge, np.arange(len(self.labels)), self.target.predict(found))
 

@@ -10,12 +10,14 @@ import jsonschema
 import yaml
 
 from robustness.attack_settings import STEPPING, AttackSettings, check_clip, reaches_epsilon, step_of
+from robustness.declarations import declarations_of
 from robustness.download import is_url
 from robustness.epsilon_units import EPSILON_UNITS
 from robustness.errors import UserError
 from robustness.network_settings import WITH_BASE, WITH_WIDTH, check_head
 from robustness.published import AVERAGES, Published, read_published
 
+DEFENCES = Path(__file__).with_name("defences")  # a file a method
 RESERVED = ("worst_case", "worst_case_norm_inf", "worst_case_norm_2", "clean", "iterations")  # names no attack may have
 
 
@@ -240,6 +242,27 @@ def defence_of(config: dict, model: str) -> str:
     return "_and_".join(found) or "none"
 
 
+def rejecting_models(config: dict, folder: Path = DEFENCES) -> list[str]:
+    """The models that can reject an image: by their defence, or by that of the model which they wrap.
+
+    folder: of the defences' files; of those that can reject, one declares REJECTS = True, which is read without importing
+    it. A method without a file rejects nothing here.
+    """
+    return [name for name in config["models"] if _rejects(config, name, folder)]
+
+
+def _rejects(config: dict, model: str, folder: Path) -> bool:
+    seen: list[str] = []
+    while model in config["models"] and model not in seen:
+        entry = config["models"][model]
+        path = folder / f"{entry.get('defence', {}).get('method', '')}.py"
+        if path.is_file() and declarations_of(path).literals.get("REJECTS") is True:
+            return True
+        seen.append(model)
+        model = entry.get("wraps", "")
+    return False
+
+
 def warnings_of(config: dict) -> list[str]:
     """What is allowed but hardly meant, a sentence each: steps that can't reach epsilon, figures that are not made."""
     found: list[str] = []
@@ -261,6 +284,14 @@ def warnings_of(config: dict) -> list[str]:
             found.append(
                 f"models.{name}.adversarial: all steps together are {reached:g}, which can't reach epsilon "
                 f"{adversarial['epsilon']:g}: raise step or iterations."
+            )
+    rejecting = rejecting_models(config)
+    for name, attack in config["attacks"].items():
+        attacked = [model for model in rejecting if model in attack.get("models", rejecting)]
+        if attacked and attack["method"] == "mim" and "target" not in attack:
+            found.append(
+                f"attacks.{name}: mim of cleverhans takes no loss that spares a rejection, so that on {', '.join(attacked)} it may "
+                "only lead to rejected images: judge these models by pgd."
             )
     if "epsilon" in config["findings"]:
         wanted = config["findings"]["epsilon"]
@@ -452,6 +483,11 @@ def _check_model(config: dict, name: str, model: dict, sources: dict) -> None:
     if model["teacher"] not in config["models"]:
         raise UserError(
             f"{where}.teacher is '{model['teacher']}', which is no model of this study: define it in models."
+        )
+    if model["teacher"] in rejecting_models(config):
+        raise UserError(
+            f"{where}.teacher is '{model['teacher']}', which can reject images, while a student learns classes alone: name "
+            "another teacher."
         )
     teacher = config["models"][model["teacher"]]
     if teacher["dataset"] != model["dataset"]:

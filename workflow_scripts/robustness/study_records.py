@@ -6,8 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from robustness.attack_settings import AttackSettings, settings_from_note
+from robustness.evaluation import can_reject
 from robustness.files import read_json
 from robustness.records import read_attack_records, read_records
+from robustness.rejection import fooled
 
 WORST_CASE = "worst_case"
 UNBOUNDED = (  # said of an attack with clip: pixel_range
@@ -71,6 +73,22 @@ class StudyRecords:
         table = read_attack_records(self._of(model, seed), attack)
         return table[table["epsilon"] == epsilon].drop(columns="epsilon").set_index("index")
 
+    def rejecting(self) -> list[str]:
+        """The models that can reject an image."""
+        summaries = {model: self.clean_summary(model, self.seeds[0]) for model in self.models}
+        return [model for model, told in summaries.items() if "rejected" in told["parts"]["evaluation"]]
+
+    def robust(self, model: str, seed: int, attack: str, epsilon: str) -> pd.Series:
+        """Whether each image counts in robust accuracy under an attack, by index: whether it is classified correctly.
+
+        Of a model that can reject, as robust accuracy with detection is defined (Tramèr 2022, arXiv 2107.11630): whether it
+        is accepted and right unattacked, and the attack does not bring the model to accept and misclassify it.
+        """
+        records = self.records(model, seed, attack, epsilon)
+        if not can_reject(records):
+            return survived(records)
+        return survived(records) & right(self.clean(model, seed)).loc[records.index]
+
     def settings(self, model: str, seed: int, attack: str) -> AttackSettings:
         """The settings of an attack, as its records tell them."""
         return settings_from_note(self.summary(model, seed, attack, self.attacks[attack][1][0])["attack"])
@@ -105,7 +123,13 @@ class StudyRecords:
         return read_json(self._of(model, seed) / "probes.json")
 
 
-def survived(records: pd.DataFrame) -> pd.Series:
-    """Whether each image is classified correctly, by index."""
+def right(records: pd.DataFrame) -> pd.Series:
+    """Whether each image is classified correctly (and accepted), by index."""
     table = records.set_index("index") if "index" in records else records
     return table["prediction"] == table["label"]
+
+
+def survived(records: pd.DataFrame) -> pd.Series:
+    """Whether an attack failed on each image, by index: whether it is classified correctly, or rejected."""
+    table = records.set_index("index") if "index" in records else records
+    return ~fooled(table["prediction"], table["label"])

@@ -1,9 +1,11 @@
 """The tables of a study, from the summaries of its records."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from robustness.evaluation import summarise
-from robustness.marks import LEGEND, MARKS, worst
+from robustness.marks import LEGEND, MARKS, accuracy_note, robust_note, worst
 from robustness.study_records import UNBOUNDED, WORST_CASE, StudyRecords
 from robustness.verdicts import raised, verdict_of
 
@@ -44,6 +46,7 @@ PARTS = {"validation": "validation", "test": "test", "evaluation": "attacked sub
 def robust_accuracy(study: StudyRecords, verdicts: pd.DataFrame) -> pd.DataFrame:
     """One row a (model, seed, attack, epsilon), in the config's order; accuracies in [0, 1], norms in epsilon's unit.
 
+    Of a model that can reject the accuracy is that of images accepted and right.
     verdict: the worst of all diagnostics that concern this attack at this epsilon.
     """
     rows = []
@@ -178,6 +181,9 @@ def _robust_blocks(robust: pd.DataFrame, worst_cases: pd.DataFrame, clean: pd.Da
 def curves(robust: pd.DataFrame, worst_cases: pd.DataFrame, clean: pd.DataFrame) -> pd.DataFrame:
     """What the figures against epsilon draw: a row a (dataset, model, attack, epsilon, metric), epsilon 0 unattacked.
 
+    Of a model that can reject an attack's accuracy is that of images accepted and right, while the worst case, which counts
+    a rejected image as handled, may lie above.
+
     metric: accuracy, loss, and perturbation, the longest of the images' in the attack's norm and epsilon's unit. The worst
     case stands as the attack worst_case, for accuracy only. value: of the one seed, or the mean over seeds. low, high: for
     accuracy the 95 % Wilson interval of the one seed, or the least and greatest over seeds; else the least and greatest.
@@ -252,23 +258,35 @@ TRANSFER_NOTE = (
 )
 
 
+# Of the functions below, rejecting: the models that can reject an image.
+
+
 def robust_markdown(
-    robust: pd.DataFrame, worst_cases: pd.DataFrame, clean: pd.DataFrame, verdicts: pd.DataFrame
+    robust: pd.DataFrame,
+    worst_cases: pd.DataFrame,
+    clean: pd.DataFrame,
+    verdicts: pd.DataFrame,
+    rejecting: Sequence[str] = (),
 ) -> str:
     """Markdown in the shape of the published tables, with the worst case beside them."""
-    text = f"# Robust accuracy\n\n{LEGEND}\n"
+    text = f"# Robust accuracy\n\n{LEGEND}{_both_notes(rejecting)}\n"
     for title, note, table in _robust_blocks(robust, worst_cases, clean, verdicts):
         text += f"\n## {title}\n\n{note}\n\n{table.reset_index().to_markdown(index=False, disable_numparse=True)}\n"
     return text
 
 
-def clean_markdown(clean: pd.DataFrame) -> str:
+def _both_notes(rejecting: Sequence[str]) -> str:
+    """What an attack's accuracy and, beside it, the worst case mean for models that can reject; '' without such."""
+    return accuracy_note(rejecting) + robust_note(rejecting).replace(" An image", " In the worst case an image")
+
+
+def clean_markdown(clean: pd.DataFrame, rejecting: Sequence[str] = ()) -> str:
     """Markdown, one row a model and seed."""
     table = _clean_table(clean).to_markdown(index=False, disable_numparse=True)
-    return f"# Clean accuracy\n\nIn per cent, with 95 % Wilson intervals.\n\n{table}\n"
+    return f"# Clean accuracy\n\nIn per cent, with 95 % Wilson intervals.{accuracy_note(rejecting)}\n\n{table}\n"
 
 
-def _latex(table: pd.DataFrame, caption: str, label: str) -> str:
+def latex(table: pd.DataFrame, caption: str, label: str) -> str:
     """A LaTeX table environment; needs the package booktabs."""
     escaped = table.map(_escape).rename(columns=_escape)
     alignment = "l" * len(table.columns)
@@ -283,41 +301,53 @@ def _escape(text: object) -> str:
     return text.replace("†", "\\textdagger{}")
 
 
-def worst_case_markdown(worst_cases: pd.DataFrame) -> str:
+def worst_case_markdown(worst_cases: pd.DataFrame, rejecting: Sequence[str] = ()) -> str:
     """Markdown, one row a model, seed and norm, epsilons across."""
     table = _worst_table(worst_cases).to_markdown(index=False, disable_numparse=True)
-    return f"# Worst case\n\n{WORST_NOTE} {LEGEND}\n\n{table}\n"
+    return f"# Worst case\n\n{WORST_NOTE}{robust_note(rejecting)} {LEGEND}\n\n{table}\n"
 
 
-def worst_case_latex(worst_cases: pd.DataFrame) -> str:
+def worst_case_latex(worst_cases: pd.DataFrame, rejecting: Sequence[str] = ()) -> str:
     """LaTeX, one row a model, seed and norm, epsilons across."""
-    return _latex(_worst_table(worst_cases), f"Worst case. {WORST_NOTE} {LEGEND}", "tab:worst-case")
+    caption = f"Worst case. {WORST_NOTE}{robust_note(rejecting)} {LEGEND}"
+    return latex(_worst_table(worst_cases), caption, "tab:worst-case")
 
 
-def transfer_markdown(transfers: pd.DataFrame) -> str:
+def transfer_markdown(transfers: pd.DataFrame, rejecting: Sequence[str] = ()) -> str:
     """Markdown, a matrix of sources and targets for each attack, epsilon and seed."""
-    text = f"# Transfer\n\n{TRANSFER_NOTE} {LEGEND}\n"
+    text = f"# Transfer\n\n{TRANSFER_NOTE}{accuracy_note(rejecting)} {LEGEND}\n"
     for title, table in _transfer_blocks(transfers):
         text += f"\n## {title}\n\n{table.to_markdown(index=False, disable_numparse=True)}\n"
     return text
 
 
-def transfer_latex(transfers: pd.DataFrame) -> str:
+def transfer_latex(transfers: pd.DataFrame, rejecting: Sequence[str] = ()) -> str:
     """LaTeX, a matrix of sources and targets for each attack, epsilon and seed."""
     return "% needs \\usepackage{booktabs}\n" + "\n".join(
-        _latex(table, f"{title}. {TRANSFER_NOTE} {LEGEND}", f"tab:transfer-{i}")
+        latex(table, f"{title}. {TRANSFER_NOTE}{accuracy_note(rejecting)} {LEGEND}", f"tab:transfer-{i}")
         for i, (title, table) in enumerate(_transfer_blocks(transfers), start=1)
     )
 
 
-def robust_latex(robust: pd.DataFrame, worst_cases: pd.DataFrame, clean: pd.DataFrame, verdicts: pd.DataFrame) -> str:
+def robust_latex(
+    robust: pd.DataFrame,
+    worst_cases: pd.DataFrame,
+    clean: pd.DataFrame,
+    verdicts: pd.DataFrame,
+    rejecting: Sequence[str] = (),
+) -> str:
     """LaTeX in the shape of the published tables, a table environment a model and seed."""
     return "% needs \\usepackage{booktabs}\n" + "\n".join(
-        _latex(table.reset_index(), f"{title}. {note} {LEGEND}", f"tab:robust-{title.replace(', seed ', '-')}")
+        latex(
+            table.reset_index(),
+            f"{title}. {note} {LEGEND}{_both_notes(rejecting)}",
+            f"tab:robust-{title.replace(', seed ', '-')}",
+        )
         for title, note, table in _robust_blocks(robust, worst_cases, clean, verdicts)
     )
 
 
-def clean_latex(clean: pd.DataFrame) -> str:
+def clean_latex(clean: pd.DataFrame, rejecting: Sequence[str] = ()) -> str:
     """LaTeX, one row a model and seed."""
-    return _latex(_clean_table(clean), "Clean accuracy in per cent, with 95 % Wilson intervals.", "tab:clean")
+    caption = f"Clean accuracy in per cent, with 95 % Wilson intervals.{accuracy_note(rejecting)}"
+    return latex(_clean_table(clean), caption, "tab:clean")

@@ -1,5 +1,7 @@
 """The verdicts of a study: every diagnostic on every attack and worst case, as a table and as text."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from robustness.diagnostics import MASKING, MEANS, RAISED_IF, Evidence, diagnose
@@ -79,8 +81,11 @@ def raised(table: pd.DataFrame, model: str, seed: int, attack: str, norm: str) -
     return rows.drop_duplicates("diagnostic")
 
 
-def markdown(table: pd.DataFrame) -> str:
-    """The verdicts as text: one row a model, seed and attack, then the numbers, then what every diagnostic means."""
+def markdown(table: pd.DataFrame, rejecting: Sequence[str] = ()) -> str:
+    """The verdicts as text: one row a model, seed and attack, then the numbers, then what every diagnostic means.
+
+    rejecting: the models that can reject.
+    """
     rows, numbers = [], ""
     for (model, seed, attack, norm), _ in table.groupby(["model", "seed", "attack", "norm"], sort=False):
         key = {"model": model, "seed": seed, "attack": attack, "norm": norm}
@@ -107,4 +112,15 @@ def markdown(table: pd.DataFrame) -> str:
         "Of two attacks one breaks more: fail by 5 points or more at p < 0.001, warning by 1 point or more at p < 0.05, by "
         "McNemar's exact one-sided test on the same images; where the worst of several (models, smaller epsilons) counts, p is "
         "multiplied by their number.\n"
+    ) + _of_rejecting(rejecting)
+
+
+def _of_rejecting(models: Sequence[str]) -> str:
+    """How models that can reject are judged, as a paragraph; '' without such."""
+    if not models:
+        return ""
+    return (
+        f"\n{', '.join(models)} can reject an image. There an attack breaks only what is accepted and wrong, and its loss is "
+        "led away from the rejection, too; the huge epsilon is the whole pixel range, where every image can become another "
+        "that the model has to accept.\n"
     )

@@ -11,6 +11,7 @@ from robustness.crafting import context_of, craft, method_of
 from robustness.evaluation import perturbation_norms
 from robustness.first_errors import first_errors
 from robustness.model_files import predict_logits
+from robustness.rejection import fooled, n_classes_of, predictions
 
 LOG = logging.getLogger(__name__)
 
@@ -43,8 +44,8 @@ class Target:
         return float(epsilon) * self.scale, step_of(settings, epsilon) * self.scale
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """The predicted classes, (n,)."""
-        return predict_logits(self.network, images, self.batch_size).argmax(1)
+        """The predicted classes, (n,), REJECTED where the network rejects an image."""
+        return predictions(predict_logits(self.network, images, self.batch_size), n_classes_of(self.network))
 
 
 def find_worst_case(
@@ -70,7 +71,7 @@ def find_worst_case(
     def spend(name: str, settings: AttackSettings, todo: np.ndarray, epsilon: str, least_norm: bool) -> None:
         started = time.monotonic()
         crafted = target.search(images[todo], labels[todo], settings, epsilon)
-        wrong = target.predict(crafted) != labels[todo]
+        wrong = fooled(target.predict(crafted), labels[todo])
         norms = perturbation_norms(crafted, images[todo])["linf" if settings.norm == "inf" else "l2"] / target.scale
         fell = 0
         for text in epsilons if least_norm else [epsilon]:

@@ -13,6 +13,7 @@ from robustness.errors import UserError
 from robustness.evaluation import checked_norms
 from robustness.files import read_npz, write_npz
 from robustness.records import read_attack_records, read_records
+from robustness.rejection import fooled
 
 
 @dataclass(frozen=True)
@@ -85,14 +86,15 @@ def first_falls(clean: pd.DataFrame, *attacked: pd.DataFrame) -> pd.DataFrame:
     """One row an image of `clean`, in its order: index, label, falls_at (epsilon, float), epsilon (its text), by.
 
     An image falls at the smallest epsilon at which any attack makes the model misclassify it, at 0 if it needs none, and
-    never (infinity) if none does; of several attacks at that epsilon the first given counts as the one that did it.
+    never (infinity) if none does. Of a model that can reject, as robust accuracy with detection is defined (Tramèr 2022,
+    arXiv 2107.11630): at 0 if it is rejected unattacked, too, and by an attack only where the image is accepted and wrong; of several attacks at that epsilon the first given counts as the one that did it.
     clean: index, label, prediction. attacked: index, label, prediction, attack (or what did it, as by), epsilon.
     """
     wrong = clean[clean["prediction"] != clean["label"]]
     falls = [wrong.assign(falls_at=0.0, epsilon="0", by="clean")]
     for table in attacked:
         if len(table):
-            fallen = table[table["prediction"] != table["label"]]
+            fallen = table[fooled(table["prediction"], table["label"])]
             falls.append(fallen.assign(falls_at=fallen["epsilon"].astype(float), by=fallen["attack"]))
     columns = ["index", "falls_at", "epsilon", "by"]
     every = pd.concat([part[columns] for part in falls if len(part)] or [falls[0][columns]], ignore_index=True)

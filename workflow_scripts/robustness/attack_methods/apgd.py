@@ -21,7 +21,7 @@ def checkpoints(iterations: int) -> list[int]:
 
 
 def attack(context, images, labels):
-    """The first point on the way that is misclassified; where there is none in any restart, that of highest loss."""
+    """The first point on the way that is misclassified (and accepted); where there is none in any restart, that of highest loss."""
     images, labels = np.asarray(images), np.asarray(labels)
     best, best_loss = images.copy(), np.full(len(images), -np.inf, np.float32)
     todo = np.arange(len(images))
@@ -43,7 +43,7 @@ def _run(context, images, labels):
         uniform = context.random.uniform(size=images.shape).astype(np.float32)
     x = project(images + context.epsilon * uniform * random_direction(images.shape, context), images, np.inf, context)
     loss, gradient, logits = context.loss_and_gradient(x, labels)
-    broken = logits.argmax(1) != labels
+    broken = context.fooled(logits, labels)
     previous = x.copy()
     best, best_loss, best_gradient = x.copy(), loss.copy(), gradient.copy()
     step = np.full((n, 1, 1, 1), 2 * context.epsilon, np.float32)
@@ -63,7 +63,7 @@ def _run(context, images, labels):
         new_loss, new_gradient, logits = context.loss_and_gradient(ahead, labels[alive])
         raised[alive] += new_loss > loss[alive]
         loss[alive], gradient[alive] = new_loss, new_gradient
-        broken[alive] = logits.argmax(1) != labels[alive]
+        broken[alive] = context.fooled(logits, labels[alive])
         better = alive[(new_loss > best_loss[alive]) | broken[alive]]
         best[better], best_loss[better], best_gradient[better] = x[better], loss[better], gradient[better]
         if k in halvings:

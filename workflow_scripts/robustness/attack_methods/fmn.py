@@ -16,7 +16,7 @@ GAMMA = 0.05, 0.001  # first and last gamma: how much the ball shrinks or grows 
 
 
 def attack(context, images, labels):
-    """The nearest misclassified image that was found, if it lies within epsilon, else the image itself."""
+    """The nearest misclassified (and accepted) image that was found, if it lies within epsilon, else the image itself."""
     images, labels = np.asarray(images), np.asarray(labels)
     dual = {np.inf: 1, 2: 2}[context.norm]
     width, iterations = context.clip[1] - context.clip[0], context.settings.iterations
@@ -29,7 +29,7 @@ def attack(context, images, labels):
         gamma = GAMMA[1] + (GAMMA[0] - GAMMA[1]) * cosine
         margin, gradient, logits = context.loss_and_gradient(x, labels)
         norm = lengths(x - images, context.norm)
-        fooled = (logits.argmax(1) != labels)[:, None, None, None]
+        fooled = context.fooled(logits, labels)[:, None, None, None]
         nearer = fooled & (norm < best_norm)
         best, best_norm = np.where(nearer, x, best), np.where(nearer, norm, best_norm)
         # Where nothing was found yet, the boundary's distance is that of the margin's linear model.

@@ -4,7 +4,11 @@ from cleverhans.tf2.attacks.momentum_iterative_method import momentum_iterative_
 
 
 def attack(context, images, labels):
-    """Steps along the gathered gradient, which cleverhans norms before it gathers it; the loss is cross-entropy."""
+    """Steps along the gathered gradient, which cleverhans norms before it gathers it; the loss is cross-entropy.
+
+    cleverhans takes no other loss for it, so that on a model that can reject it leaves the true class for any other answer,
+    the rejection among them: pgd is the attack to judge such a model by.
+    """
     return momentum_iterative_method(
         context.logits_of,
         images,

@@ -14,7 +14,7 @@ def attack(context, images, labels):
         start = images[todo]
         best[todo] = project(start + context.epsilon * random_direction(start.shape, context), start, np.inf, context)
         if context.settings.restarts > 1:
-            todo = todo[context.logits(best[todo]).argmax(1) == labels[todo]]
+            todo = todo[~context.fooled(context.logits(best[todo]), labels[todo])]
             if not len(todo):
                 break
     return best

@@ -13,11 +13,11 @@ HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # of p, at these qu
 
 
 def attack(context, images, labels):
-    """The first misclassified image of each search; where there is none, that of largest margin."""
+    """The first misclassified (and accepted) image of each search; where there is none, that of largest margin."""
     images, labels = np.asarray(images), np.asarray(labels)
     propose, start = (_squares, _stripes) if context.norm == np.inf else (_moved_mass, _bumps)
     best = project(images + start(context, images), images, context.epsilon, context)
-    margin = _margin(context.logits(best), labels)
+    margin = _margin(context, best, labels)
     for query in range(1, context.settings.queries):
         todo = np.flatnonzero(margin < 0)
         if not len(todo):
@@ -29,21 +29,18 @@ def attack(context, images, labels):
             context.epsilon,
             context,
         )
-        found = _margin(context.logits(candidate), labels[todo])
+        found = _margin(context, candidate, labels[todo])
         better = found > margin[todo]
         best[todo[better]], margin[todo[better]] = candidate[better], found[better]
     return best
 
 
-def _margin(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Largest wrong logit minus the true one; not negative where the image is misclassified."""
-    rows = np.arange(len(labels))
-    true = logits[rows, labels]
-    wrong = logits.copy()
-    wrong[rows, labels] = -np.inf
+def _margin(context, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The network's margin, negative just where it is not fooled."""
+    logits = context.logits(images)
+    margin = context.margin(logits, labels)
     # A tie counts as the prediction does: as misclassified where the wrong class comes first.
-    margin = wrong.max(1) - true
-    return np.where((margin == 0) & (logits.argmax(1) == labels), -np.finfo(np.float32).tiny, margin)
+    return np.where((margin == 0) & ~context.fooled(logits, labels), -np.finfo(np.float32).tiny, margin)
 
 
 def _share(query: int, queries: int) -> float:
