@@ -21,14 +21,14 @@ def main(model, images, info, attack, epsilon, epsilon_unit, batch_size, seed, t
     from robustness.attack_paths import AttackPath
     from robustness.attack_settings import AdversarialSet, AttackSettings, checked_sizes, describe
     from robustness.datasets import DatasetInfo, Images, to_pixels
-    from robustness.epsilon_units import pixel_scale
+    from robustness.epsilon_units import epsilon_scale, pixel_scale
     from robustness.files import sha256_of
 
     settings = AttackSettings(**settings)
     size, step = checked_sizes(settings, epsilon)
     data, clean = DatasetInfo.load(info), Images.load(images)
     pixels, scale = to_pixels(clean.images, data.pixel_range), pixel_scale(epsilon_unit, data.pixel_range)
-    size, step = size * scale, step * scale
+    size, step = size * epsilon_scale(settings.norm, epsilon_unit, data.pixel_range), step * scale
     note, digest = describe(attack, settings, epsilon, epsilon_unit, seed), sha256_of(model)
     walked, taken = None, 0
     if path:

@@ -13,7 +13,7 @@ from robustness.attack_settings import AttackSettings
 
 @dataclass(frozen=True)
 class Context:
-    """What an attack on one network needs, epsilon and step in the units of its pixels.
+    """What an attack on one network needs, epsilon and step in the units of its pixels (in norm 0 epsilon is a share of values).
 
     logits_of: one callable for all batches, (n, h, w, c) float32 tensor -> (n, classes). clip: (low, high) pixels.
     random: of attacks that draw with NumPy; those of cleverhans draw from TensorFlow's global seed.
@@ -28,8 +28,13 @@ class Context:
 
     @property
     def norm(self) -> float:
-        """The norm as cleverhans names it."""
-        return np.inf if self.settings.norm == "inf" else 2
+        """The norm as cleverhans names it: infinity, 2 or 0."""
+        return float("inf") if self.settings.norm == "inf" else int(self.settings.norm)
+
+    @property
+    def own(self) -> dict:
+        """The settings that the attack's file describes itself, with its defaults for those that were left out."""
+        return self.settings.declaration.own_defaults | self.settings.own
 
     @property
     def steps(self) -> tuple[float, float, int, float]:

@@ -44,7 +44,8 @@ PARTS = {"validation": "validation", "test": "test", "evaluation": "attacked sub
 def robust_accuracy(study: StudyRecords, verdicts: pd.DataFrame) -> pd.DataFrame:
     """One row a (model, seed, attack, epsilon), in the config's order; accuracies in [0, 1], norms in epsilon's unit.
 
-    verdict: the worst of all diagnostics that concern this attack at this epsilon.
+    verdict: the worst of all diagnostics that concern this attack at this epsilon. Where an attack's norm is 0 there is a
+    column max_l0 besides, the greatest share of an image's values that it changed.
     """
     rows = []
     for model in study.models:
@@ -56,7 +57,10 @@ def robust_accuracy(study: StudyRecords, verdicts: pd.DataFrame) -> pd.DataFrame
                     row = {key: attack[key] for key in ("epsilon", "epsilon_unit", "method", "norm", "clip", "target")}
                     row["verdict"] = verdict_of(verdicts, model, seed, name, attack["norm"], epsilon)
                     rows.append(summary | row | {"attack": name})
-    return pd.DataFrame(rows, columns=ROBUST_COLUMNS).astype({"target_hits": "Int64"})
+    place = ROBUST_COLUMNS.index("max_l2") + 1
+    of_norm_0 = ["max_l0"] if any(row["norm"] == "0" for row in rows) else []
+    columns = ROBUST_COLUMNS[:place] + of_norm_0 + ROBUST_COLUMNS[place:]
+    return pd.DataFrame(rows, columns=columns).astype({"target_hits": "Int64"})
 
 
 def worst_case(study: StudyRecords, verdicts: pd.DataFrame) -> pd.DataFrame:
@@ -163,6 +167,8 @@ def _robust_blocks(robust: pd.DataFrame, worst_cases: pd.DataFrame, clean: pd.Da
             f"epsilon on the pixel range {rows['epsilon_unit'].iloc[0]}; "
             f"clean accuracy on the same images {percent(_evaluated(clean, model, seed))}."
         )
+        for attack in dict.fromkeys(rows.loc[rows["norm"] == "0", "attack"]):
+            note += f" Of {attack} epsilon is the share of an image's values that may change; it has no worst case."
         for attack in dict.fromkeys(rows.loc[rows["clip"] == "pixel_range", "attack"]):
             note += f" {attack} {UNBOUNDED}."
         judged = [(row["attack"], row["norm"]) for _, row in rows.drop_duplicates("attack").iterrows()]
@@ -197,7 +203,7 @@ def curves(robust: pd.DataFrame, worst_cases: pd.DataFrame, clean: pd.DataFrame)
             "verdict": worst(group["verdict"]),
         }
         attacked = group[group["epsilon"].astype(float) > 0]
-        attacked = attacked.assign(perturbation=attacked["max_linf" if norm == "inf" else "max_l2"])
+        attacked = attacked.assign(perturbation=attacked[f"max_l{norm}"])
         unattacked = starts.assign(epsilon="0", perturbation=0.0)
         for epsilon, points in pd.concat([unattacked, attacked]).groupby("epsilon", sort=False):
             for metric in ("accuracy",) if attack == WORST_CASE else ("accuracy", "loss", "perturbation"):
