@@ -291,7 +291,9 @@ def worst_case_options(wildcards):
         "norm": wildcards.norm,
         "batch_size": config["batch_size_attack"],
     }
-    known = {name: attack for name, attack in CASCADE.items() if wildcards.norm in declaration_of(attack["method"]).norms}
+    known = {
+        name: attack for name, attack in CASCADE.items() if wildcards.norm in declaration_of(attack["method"]).norms
+    }
     return f"{options(values)} {settings_options('--attack', known, wildcards.model, wildcards.norm)}".strip()
 
 

@@ -51,7 +51,7 @@ def test_everything_was_made(tiny_run):
     tables, plots = (
         {p.name for p in (tiny_run / "results" / kind).rglob("*") if p.is_file()} for kind in ("tables", "plots")
     )
-    names = ("robust_accuracy", "clean_accuracy", "worst_case", "transfer")
+    names = ("robust_accuracy", "clean_accuracy", "worst_case", "transfer", "targeted")
     expected = {f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")}
     names = ("training", "drops", "published", "temperatures")
     expected |= {f"{name}.{suffix}" for name in names for suffix in ("csv", "md")}
@@ -115,8 +115,11 @@ def test_targets_are_counted_to_the_target(tiny_run):
         records = list(csv.DictReader(handle))
     row = next(row for row in rows(tiny_run, "robust_accuracy.csv") if row["attack"] == "fgsm_targeted")
     assert all(record["target"] != record["label"] for record in records)
-    assert int(row["target_hits"]) == sum(record["prediction"] == record["target"] for record in records)
-    assert int(row["n"]) == 30
+    hits = sum(record["prediction"] == record["target"] for record in records)
+    assert (int(row["target_hits"]), int(row["n"])) == (hits, 30)
+    (told,) = rows(tiny_run, "targeted.csv")
+    assert (told["attack"], told["model"], told["target"]) == ("fgsm_targeted", "undefended", "least_likely")
+    assert float(told["success"]) == pytest.approx(hits / 30) and float(told["ci_low"]) <= hits / 30
 
 
 def test_sets_carry_where_they_come_from(tiny_run):

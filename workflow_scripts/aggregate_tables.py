@@ -1,4 +1,4 @@
-"""Gather the records' summaries into the tables of robust and clean accuracy, of the worst case and of transfer."""
+"""Gather the records' summaries into the tables of robust and clean accuracy, of the worst case, of transfer and of targets."""
 
 from pathlib import Path
 
@@ -43,6 +43,10 @@ def main(verdicts, output_folder, **runs):
         "transfer.md": tables.transfer_markdown(transfer),
         "transfer.tex": tables.transfer_latex(transfer),
     }
+    hits = tables.targeted(robust)
+    if len(hits):
+        write_records(hits, target / "targeted.csv")
+        texts |= {"targeted.md": tables.targeted_markdown(hits), "targeted.tex": tables.targeted_latex(hits)}
     for name, text in texts.items():
         with whole_file(target / name) as temporary:
             temporary.write_text(text, encoding="utf-8")

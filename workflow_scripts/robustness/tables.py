@@ -3,6 +3,7 @@
 import pandas as pd
 
 from robustness.evaluation import summarise
+from robustness.intervals import wilson_interval
 from robustness.marks import LEGEND, MARKS, worst
 from robustness.study_records import UNBOUNDED, WORST_CASE, StudyRecords
 from robustness.verdicts import raised, verdict_of
@@ -22,6 +23,10 @@ WORST_COLUMNS = [
 TRANSFER_COLUMNS = [
     *("dataset", "seed", "attack", "epsilon", "source", "target"),
     *("n", "correct", "accuracy", "ci_low", "ci_high", "verdict"),
+]
+TARGETED_COLUMNS = [
+    *("dataset", "architecture", "defence", "model", "seed", "attack", "epsilon", "epsilon_unit"),
+    *("method", "norm", "target", "n", "target_hits", "success", "ci_low", "ci_high", "verdict"),
 ]
 CURVE_COLUMNS = [
     "dataset",
@@ -112,6 +117,19 @@ def transfer(study: StudyRecords, robust: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(
         keys, key=lambda column: column.map(ranks.get(column.name, lambda value: value)), kind="stable"
     ).reset_index(drop=True)
+
+
+def targeted(robust: pd.DataFrame) -> pd.DataFrame:
+    """One row a (model, seed, targeted attack, epsilon): the share of images that the attack brought to its target.
+
+    Images of the target class are left out (of n too), so that no hit is the true class. success, ci_low, ci_high (95 %
+    Wilson): shares in [0, 1].
+    """
+    table = robust[robust["target"] != ""]
+    bounds = [wilson_interval(int(hits), int(n)) for hits, n in zip(table["target_hits"], table["n"], strict=True)]
+    success = (table["target_hits"] / table["n"]).astype(float)
+    table = table.assign(success=success, ci_low=[low for low, _ in bounds], ci_high=[high for _, high in bounds])
+    return table[TARGETED_COLUMNS].reset_index(drop=True)
 
 
 def clean_accuracy(summaries: list[dict]) -> pd.DataFrame:
@@ -227,6 +245,16 @@ def _worst_table(worst_cases: pd.DataFrame) -> pd.DataFrame:
     return table.loc[order].reset_index()
 
 
+def _targeted_table(hits: pd.DataFrame) -> pd.DataFrame:
+    """Models and attacks down, epsilons across."""
+    keys = ["dataset", "model", "seed", "attack", "norm", "target"]
+    cells = hits.assign(cell=hits.assign(accuracy=hits["success"]).apply(_marked, axis=1))
+    table = cells.pivot(index=keys, columns="epsilon", values="cell")
+    table = table[sorted(table.columns, key=float)].fillna("")
+    table.columns.name = None
+    return table.loc[list(dict.fromkeys(hits[keys].itertuples(index=False, name=None)))].reset_index()
+
+
 def _transfer_blocks(transfers: pd.DataFrame):
     """Title and a table (source down, target across) for each dataset, seed, attack and epsilon."""
     for (dataset, seed, attack, epsilon), rows in transfers.groupby(
@@ -250,6 +278,10 @@ def _clean_table(clean: pd.DataFrame) -> pd.DataFrame:
 WORST_NOTE = (
     "Share of images, in per cent with 95 % Wilson intervals, that survive every attack of the study that epsilon bounds, "
     "every set that was crafted on another of its models and the cascade of worst_case, at this epsilon and all smaller ones."
+)
+TARGETED_NOTE = (
+    "Share of images, in per cent with 95 % Wilson intervals, that a targeted attack brought to its target, by epsilon: those "
+    "that are predicted as the target, and no other error. Images of the target class are left out."
 )
 TRANSFER_NOTE = (
     "Accuracy in per cent, with 95 % Wilson intervals, of the model of the column on sets that were crafted on the model of "
@@ -298,6 +330,17 @@ def worst_case_markdown(worst_cases: pd.DataFrame) -> str:
 def worst_case_latex(worst_cases: pd.DataFrame) -> str:
     """LaTeX, one row a model, seed and norm, epsilons across."""
     return _latex(_worst_table(worst_cases), f"Worst case. {WORST_NOTE} {LEGEND}", "tab:worst-case")
+
+
+def targeted_markdown(hits: pd.DataFrame) -> str:
+    """Markdown, one row a model, seed and targeted attack, epsilons across."""
+    table = _targeted_table(hits).to_markdown(index=False, disable_numparse=True)
+    return f"# Targeted attacks\n\n{TARGETED_NOTE} {LEGEND}\n\n{table}\n"
+
+
+def targeted_latex(hits: pd.DataFrame) -> str:
+    """LaTeX, one row a model, seed and targeted attack, epsilons across."""
+    return _latex(_targeted_table(hits), f"Targeted attacks. {TARGETED_NOTE} {LEGEND}", "tab:targeted")
 
 
 def transfer_markdown(transfers: pd.DataFrame) -> str:
