@@ -465,7 +465,7 @@ CLEAN_SUMMARIES = [f"{RESULTS}/evaluation/{model}/seed{seed}/clean.json" for mod
 
 def attack_path(wildcards):
     """What an attack shares at all epsilons, if there is such a thing."""
-    shared = study.settings_of(config["attacks"][wildcards.attack]).has_path
+    shared = study.settings_of(config["attacks"][wildcards.attack]).shares
     folder = f"{RESULTS}/adversarial/{wildcards.model}/seed{wildcards.seed}/{wildcards.attack}"
     return f"{folder}/path.npz" if shared else []
 

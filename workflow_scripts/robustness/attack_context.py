@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from robustness.attack_losses import loss_named
 from robustness.attack_settings import AttackSettings
+from robustness.lengths import lengths
 
 
 @dataclass(frozen=True)
@@ -96,12 +97,6 @@ def _loss_and_gradient(logits_of: Callable, loss: Callable) -> Callable:
         return value, tape.gradient(value, images), logits
 
     return loss_and_gradient
-
-
-def lengths(perturbation: np.ndarray, norm: float) -> np.ndarray:
-    """The norm (numpy.inf, 2 or 1) of each perturbation, shaped (n, 1, 1, 1)."""
-    flat = np.linalg.norm(perturbation.reshape(len(perturbation), -1), ord=norm, axis=1)
-    return flat[:, None, None, None].astype(np.float32)
 
 
 def project(candidate: np.ndarray, images: np.ndarray, epsilon: np.ndarray | float, context: Context) -> np.ndarray:

@@ -64,6 +64,11 @@ class AttackSettings:
         return self.declaration.sign_steps and self.norm == "inf" and self.bounded and fixed
 
     @property
+    def shares(self) -> bool:
+        """True if what the attack does at one epsilon serves the others: one with a path, or one of least norm."""
+        return self.has_path or self.declaration.minimum_norm
+
+    @property
     def targeted(self) -> bool:
         """True if the attack aims at a class."""
         return self.target != ""

@@ -16,8 +16,8 @@ from functools import lru_cache
 import numpy as np
 import tensorflow as tf
 
-from robustness.attack_context import lengths
 from robustness.attack_losses import margin
+from robustness.lengths import lengths
 
 KEYS = ("target", "iterations")
 REQUIRED = ("iterations",)

@@ -6,7 +6,8 @@ norm; tests hold the two side by side.
 
 import numpy as np
 
-from robustness.attack_context import lengths, project
+from robustness.attack_context import project
+from robustness.lengths import lengths
 
 KEYS = ("queries",)
 REQUIRED = ("queries",)
