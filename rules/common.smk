@@ -7,7 +7,6 @@ import json
 import re
 import shlex
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -17,6 +16,8 @@ SCRIPTS = ROOT / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from robustness import study
+from robustness.attack_declarations import declaration_of, with_attacks
+from robustness.attack_settings import as_noted
 from robustness.errors import UserError
 
 
@@ -25,7 +26,7 @@ def checked_config():
     schemas = {n: study.read_yaml(ROOT / f"schemas/{n}.schema.yaml") for n in ("config", "sources")}
     for path in map(str, workflow.configfiles):
         study.read_yaml(path)  # refuses two models of one name, which Snakemake's own reading would merge
-    study.check_schema(config, schemas["config"], "config")
+    study.check_schema(config, with_attacks(schemas["config"]), "config")
     sources = study.read_yaml(ROOT / "resources/sources.yaml") | config["sources"]
     study.check_schema(sources, schemas["sources"], "sources")
     study.check_sources(sources)
@@ -243,9 +244,12 @@ def training_options(wildcards):
 def attack_options(wildcards):
     """An attack without its epsilon."""
     attack = config["attacks"][wildcards.attack]
-    values = {key: value for key, value in attack.items() if key not in ("models", "epsilons")}
+    settings = study.settings_of(attack, study.temperature_of(config, wildcards.model))
+    values = {key: value for key, value in attack.items() if key not in ("models", "epsilons", *settings.own)}
     if "logit_scale" in values:
-        values["logit_scale"] = study.settings_of(attack, study.temperature_of(config, wildcards.model)).logit_scale
+        values["logit_scale"] = settings.logit_scale
+    if settings.own:
+        values["own"] = json.dumps(settings.own, sort_keys=True)
     return options(values | {"epsilon_unit": config["epsilon_unit"], "batch_size": config["batch_size_attack"]})
 
 
@@ -267,7 +271,7 @@ def settings_options(option, attacks, model, norm=None):
     words = []
     for name, attack in attacks.items():
         settings = study.settings_of(attack, temperature, norm)
-        words += [option, name, json.dumps({k: v for k, v in asdict(settings).items() if v is not None})]
+        words += [option, name, json.dumps({k: v for k, v in as_noted(settings).items() if v is not None})]
     return shlex.join(words)
 
 
@@ -279,7 +283,7 @@ def recorded_options(wildcards):
 
 
 def worst_case_options(wildcards):
-    """The cascade of attacks on a model in one norm, and its epsilons."""
+    """The cascade of attacks on a model in one norm, those that know it, and its epsilons."""
     epsilons = study.worst_case_epsilons(config, wildcards.model, wildcards.norm)
     values = {
         "epsilons": ",".join(epsilons),
@@ -287,7 +291,10 @@ def worst_case_options(wildcards):
         "norm": wildcards.norm,
         "batch_size": config["batch_size_attack"],
     }
-    return f"{options(values)} {settings_options('--attack', CASCADE, wildcards.model, wildcards.norm)}".strip()
+    known = {
+        name: attack for name, attack in CASCADE.items() if wildcards.norm in declaration_of(attack["method"]).norms
+    }
+    return f"{options(values)} {settings_options('--attack', known, wildcards.model, wildcards.norm)}".strip()
 
 
 def probe_options(wildcards):
@@ -312,7 +319,7 @@ def probe_options(wildcards):
 def curve_options(wildcards):
     """What a figure against epsilon shows: an attack in its norm, or the worst case in one."""
     if wildcards.curve in ATTACKS:
-        return options({"attack": wildcards.curve, "norm": config["attacks"][wildcards.curve].get("norm", "inf")})
+        return options({"attack": wildcards.curve, "norm": study.norm_of(config["attacks"][wildcards.curve])})
     attack, norm = wildcards.curve.split("_norm_")
     return options({"attack": attack, "norm": norm})
 
@@ -458,7 +465,7 @@ CLEAN_SUMMARIES = [f"{RESULTS}/evaluation/{model}/seed{seed}/clean.json" for mod
 
 def attack_path(wildcards):
     """What an attack shares at all epsilons, if there is such a thing."""
-    shared = study.settings_of(config["attacks"][wildcards.attack]).has_path
+    shared = study.settings_of(config["attacks"][wildcards.attack]).shares
     folder = f"{RESULTS}/adversarial/{wildcards.model}/seed{wildcards.seed}/{wildcards.attack}"
     return f"{folder}/path.npz" if shared else []
 

@@ -1,13 +1,16 @@
 # Needs: every summary of the study, the verdicts.
-# Makes: tables/{robust_accuracy,clean_accuracy,worst_case,transfer}.{csv,md,tex}; tables/curves.csv for the figures
-#        against epsilon; tables/comparisons.csv and tables/findings.md, what each defence changed; where a model can reject
-#        an image, tables/rejections.{csv,md,tex}; where the study has iteration sweeps, tables/iterations.{csv,md}, and tables/iteration_curves.csv for their figures;
+# Makes: tables/{robust_accuracy,clean_accuracy,worst_case,transfer}.{csv,md,tex}; where an attack has a target,
+#        tables/targeted.{csv,md,tex}, how often it reached it; where a model can reject an image, tables/rejections.{csv,md,tex};
+#        tables/curves.csv for the figures against epsilon; tables/comparisons.csv and tables/findings.md, what each defence
+#        changed; where the study has iteration sweeps, tables/iterations.{csv,md}, and tables/iteration_curves.csv for their figures;
 #        tables/training.{csv,md}; tables/drops.{csv,md}, averages over epsilons; where it has temperature sweeps,
 #        tables/temperatures.{csv,md}, and tables/temperature_curves.csv for their figures; tables/published.{csv,md} where the
 #        study names published numbers.
 
 NAMES = ["robust_accuracy", "clean_accuracy", "worst_case", "transfer"]
 NAMES += ["rejections"] if study.rejecting_models(config) else []
+if any("target" in attack for attack in config["attacks"].values()):
+    NAMES.append("targeted")
 AGGREGATED = [f"{name}.{suffix}" for name in NAMES for suffix in ("csv", "md", "tex")] + ["curves.csv"]
 TABLES = AGGREGATED + ["verdicts.csv", "verdicts.md", "comparisons.csv", "findings.md", "training.csv", "training.md"]
 TABLES += ["drops.csv", "drops.md"]

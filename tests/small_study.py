@@ -81,13 +81,17 @@ class SmallStudy:
 
     def _write_attack(self, folder: Path, model: str, seed: int, attack: str) -> None:
         settings, parts, numbers = self._setting(attack), [], {}
+        share = {"l0": 0.05} if settings.norm == "0" else {}
         for (name, attacked, epsilon), alive in self.attacked.items():
             if (name, attacked) == (attack, model):
                 table = self._table(alive, seed, rejected=self.rejected.get((attack, model, epsilon)))
-                table = table.assign(epsilon=epsilon, loss=0.5, moved=True, linf=0.1, l2=1.0)
+                table = table.assign(epsilon=epsilon, loss=0.5, moved=True, linf=0.1, l2=1.0, **share)
                 parts.append(self._ordered(table, model))
+                numbers_of_norm_0 = {f"max_{name}": 0.05 for name in share}
                 hits = {"target_hits": 3} if settings.targeted else {}
-                numbers[epsilon] = summarise(table) | {"moved": self.n, "max_linf": 0.1, "max_l2": 1.0} | hits
+                numbers[epsilon] = (
+                    summarise(table) | {"moved": self.n, "max_linf": 0.1, "max_l2": 1.0} | numbers_of_norm_0 | hits
+                )
         noted = {k: v for k, v in describe(attack, settings, "", self.unit, seed).items() if k != "epsilon"}
         path = folder / "attacks" / f"{attack}.csv"
         write_records(pd.concat(parts), path)

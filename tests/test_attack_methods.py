@@ -1,4 +1,4 @@
-"""The attacks that are the project's own: apgd, fmn, noise and square; those by cleverhans are in test_attacks.py."""
+"""The attacks that are the project's own; those by cleverhans are in test_attacks.py."""
 
 import itertools
 from dataclasses import replace
@@ -12,20 +12,26 @@ from networks import curved_network, images
 from test_attacks import ALL as OF_CLEVERHANS
 
 from robustness.attack_methods.apgd import checkpoints
+from robustness.attack_methods.jsma import best_pair
 from robustness.attack_settings import METHODS, AttackSettings
 from robustness.crafting import craft
 from robustness.datasets import to_pixels
 
 CLIP = (0.0, 1.0)
-EPSILON = {"inf": 0.05, "2": 0.25}
+EPSILON = {"inf": 0.05, "2": 0.25, "0": 0.1}
 SETTINGS = {
     "apgd": AttackSettings("apgd", iterations=10),
     "apgd restarted": AttackSettings("apgd", loss="dlr", iterations=5, restarts=2),
+    "carlini_wagner": AttackSettings("carlini_wagner", norm="2", iterations=40, own={"binary_search_steps": 4}),
     "fmn": AttackSettings("fmn", iterations=20),
+    "jsma": AttackSettings("jsma", norm="0"),
+    "jsma that darkens": AttackSettings("jsma", norm="0", own={"theta": -0.5}),
     "noise": AttackSettings("noise"),
     "noise drawn often": AttackSettings("noise", restarts=5),
     "square": AttackSettings("square", queries=30),
 }
+IN_EACH_NORM = [(name, norm) for name, settings in SETTINGS.items() for norm in settings.declaration.norms]
+DRAWING_NOTHING = {"carlini_wagner", "fmn", "jsma", "jsma that darkens"}
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +52,8 @@ def run(network, data, settings, epsilon, seed=0, clip=CLIP, batch_size=16):
 
 def lengths(perturbation, norm):
     flat = perturbation.astype("f8").reshape(len(perturbation), -1)
+    if norm == "0":
+        return (flat != 0).mean(1)
     return np.abs(flat).max(1) if norm == "inf" else np.sqrt((flat**2).sum(1))
 
 
@@ -65,8 +73,7 @@ def test_every_method_is_tested_here_or_with_those_of_cleverhans():
     assert set(METHODS) == {settings.method for settings in (*SETTINGS.values(), *OF_CLEVERHANS)}
 
 
-@pytest.mark.parametrize("norm", ["inf", "2"])
-@pytest.mark.parametrize("name", ["apgd", "fmn", "noise", "square"])
+@pytest.mark.parametrize(("name", "norm"), IN_EACH_NORM)
 def test_an_attack_stays_in_ball_and_range_and_means_the_same_in_every_pixel_range(network, data, name, norm):
     x, labels = data
     shares = []
@@ -74,7 +81,7 @@ def test_an_attack_stays_in_ball_and_range_and_means_the_same_in_every_pixel_ran
         width = high - low
         inputs = keras.layers.Input(x.shape[1:])
         ranged = keras.Model(inputs, network(keras.layers.Rescaling(1 / width, -low / width)(inputs)))
-        pixels, epsilon = x * width + low, EPSILON[norm] * width
+        pixels, epsilon = x * width + low, EPSILON[norm] * (1 if norm == "0" else width)
         settings = replace(SETTINGS[name], norm=norm)
         found = run(ranged, (pixels, labels), settings, epsilon, clip=(low, high))
         assert found.dtype == np.float32 and found.shape == x.shape
@@ -84,8 +91,7 @@ def test_an_attack_stays_in_ball_and_range_and_means_the_same_in_every_pixel_ran
     assert min(shares) > 0 and max(shares) - min(shares) < 0.1
 
 
-@pytest.mark.parametrize("norm", ["inf", "2"])
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize(("name", "norm"), IN_EACH_NORM)
 def test_an_attack_takes_coloured_images_of_any_shape(name, norm):
     keras.utils.set_random_seed(3)
     inputs = keras.layers.Input((7, 12, 3))
@@ -100,7 +106,7 @@ def test_an_attack_takes_coloured_images_of_any_shape(name, norm):
 def test_the_seed_decides_and_nothing_else(network, data, name):
     first, again, other = (run(network, data, SETTINGS[name], 0.05, seed) for seed in (1, 1, 2))
     assert first.tobytes() == again.tobytes()
-    assert (first.tobytes() == other.tobytes()) == (name == "fmn")  # the only one that draws nothing
+    assert (first.tobytes() == other.tobytes()) == (name in DRAWING_NOTHING)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -412,3 +418,162 @@ def test_an_attack_without_a_choice_of_loss_ignores_it(network, data, method):
         run(network, data, with_dlr, 0.1).tobytes()
         == run(network, data, replace(with_dlr, loss="margin"), 0.1).tobytes()
     )
+
+
+# --- Carlini and Wagner's attack ---------------------------------------------------------------------------------------
+
+LONG = {"learning_rate": 0.02, "binary_search_steps": 8, "initial_constant": 0.1}
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_carlini_wagner_finds_the_distance_from_the_boundary_of_a_linear_network(classes):
+    network = linear_network(classes)
+    x, labels = inside(network)
+    exact = distances(network, x, labels, "2")
+    found = run(network, (x, labels), AttackSettings("carlini_wagner", norm="2", iterations=150, own=LONG), 10.0)
+    assert fooled(network, found, labels).all()
+    excess = lengths(found - x, "2") / exact
+    assert excess.min() > 1 - 1e-3 and np.median(excess) < 1.02 and excess.max() < 1.1
+
+
+def test_the_confidence_of_carlini_wagner_is_the_lead_in_logits():
+    """Of a linear network the distance grows by confidence over the length of the difference of weights."""
+    network = linear_network(2)
+    x, labels = inside(network)
+    weights = network.layers[-1].get_weights()[0].astype("f8")
+    exact = distances(network, x, labels, "2") + 0.5 / np.sqrt(((weights[:, 0] - weights[:, 1]) ** 2).sum())
+    own = LONG | {"confidence": 0.5}
+    found = run(network, (x, labels), AttackSettings("carlini_wagner", norm="2", iterations=150, own=own), 10.0)
+    z, rows = network(found).numpy(), np.arange(len(x))
+    assert (z[rows, 1 - labels] - z[rows, labels] >= 0.5 - 1e-4).all()
+    assert np.median(lengths(found - x, "2") / exact) == pytest.approx(1, abs=0.02)
+
+
+def test_carlini_wagner_aims_at_its_target_and_gives_back_what_it_does_not_reach():
+    network = linear_network(5)
+    x, labels = inside(network)
+    labels[::4] = 3
+    settings = AttackSettings("carlini_wagner", norm="2", target="3", iterations=150, own=LONG)
+    far, targets = craft(network, x, labels, settings, 10.0, 10.0, CLIP, 0, 16)
+    aimed = targets >= 0
+    assert (targets == np.where(labels == 3, -1, 3)).all() and 0 < aimed.sum() < len(x)
+    assert (network(far).numpy().argmax(1)[aimed] == 3).all() and (far[~aimed] == x[~aimed]).all()
+    epsilon = float(np.median(lengths(far - x, "2")[aimed]))
+    near, _ = craft(network, x, labels, settings, epsilon, epsilon, CLIP, 0, 16)
+    within = lengths(far - x, "2") <= epsilon
+    assert near.tobytes() == np.where(within[:, None, None, None], far, x).tobytes()
+    assert 0 < (network(near).numpy().argmax(1)[aimed] == 3).sum() < aimed.sum()
+
+
+def test_carlini_wagner_gives_misclassified_images_back(network, data):
+    x, labels = data
+    found = run(network, (x, (labels + 1) % 4), SETTINGS["carlini_wagner"], 0.5)
+    assert found.tobytes() == x.tobytes()
+
+
+def test_carlini_wagner_sees_through_huge_logits(network, data):
+    _, labels = data
+    masked = curved_network(scale=1e5)
+    plain, behind = (run(net, data, SETTINGS["carlini_wagner"], 10.0) for net in (network, masked))
+    assert fooled(masked, behind, labels).mean() >= fooled(network, plain, labels).mean() - 0.05
+
+
+# --- the Jacobian saliency map attack ----------------------------------------------------------------------------------
+
+
+def brute_pair(helps, harms, movable):
+    """Papernot et al. 2016, algorithm 3: all pairs, one after the other; the greatest product, 0 where none helps."""
+    best = 0.0
+    for p, q in itertools.combinations(np.flatnonzero(movable), 2):
+        gain, loss = helps[p] + helps[q], harms[p] + harms[q]
+        if gain > 0 and loss > 0:
+            best = max(best, gain * loss)
+    return best
+
+
+@pytest.mark.parametrize("correlation", [-1, -0.9, 0, 0.9, 1])
+@pytest.mark.parametrize("grain", [None, 1.0], ids=["all different", "many alike"])
+def test_the_best_of_all_pairs_is_found_without_going_through_them(correlation, grain):
+    rng = np.random.default_rng(5)
+    for size in (0, 1, 2, 3, 20, 40):
+        for shift in (-2, 0, 2):
+            helps = rng.normal(size=size) + shift
+            harms = correlation * helps + np.sqrt(1 - correlation**2) * rng.normal(size=size)
+            if grain:
+                helps, harms = np.round(helps / grain), np.round(harms / grain)
+            movable = rng.random(size) < 0.8
+            pair, best = best_pair(helps, harms, movable), brute_pair(helps, harms, movable)
+            assert bool(pair) == (best > 0)
+            if pair:
+                assert pair[0] != pair[1] and movable[pair].all()
+                assert helps[pair].sum() * harms[pair].sum() == pytest.approx(best)
+
+
+def saliency_steps(network, image, target, theta, allowed):
+    """The attack on one image, by the book: TensorFlow's own Jacobian, all pairs; until the target is predicted."""
+    x = image.astype("f4").copy()
+    while network(x[None]).numpy()[0].argmax() != target:
+        with tf.GradientTape() as tape:
+            z = tf.constant(x[None])
+            tape.watch(z)
+            logits = network(z)
+        jacobian = tape.jacobian(logits, z).numpy()[0, :, 0].reshape(logits.shape[1], -1).astype("f8")
+        alpha, beta = jacobian[target], np.delete(jacobian, target, 0).sum(0)
+        best, chosen = 0.0, None
+        movable = np.flatnonzero(x.ravel() < 1 if theta > 0 else x.ravel() > 0)
+        for p, q in itertools.combinations(movable, 2):
+            a, b = alpha[p] + alpha[q], beta[p] + beta[q]
+            if (a * theta > 0 and b * theta < 0) and -a * b > best:
+                best, chosen = -a * b, [p, q]
+        if chosen is None:
+            break
+        ahead = x.ravel().copy()
+        ahead[chosen] = np.clip(ahead[chosen] + theta, 0, 1)
+        if (ahead != image.ravel()).sum() > allowed:
+            break
+        x = ahead.reshape(x.shape)
+    return x
+
+
+@pytest.mark.parametrize("theta", [1, 0.3, -1, -0.3])
+def test_jsma_is_the_papers_algorithm_step_by_step(network, data, theta):
+    x, labels = data[0][:8], data[1][:8]
+    settings = AttackSettings("jsma", norm="0", target="random", own={"theta": theta})
+    found, targets = craft(network, x, labels, settings, 0.08, 1, CLIP, 3, 4)  # five of 64 values
+    expected = [saliency_steps(network, image, target, theta, 5) for image, target in zip(x, targets)]
+    np.testing.assert_allclose(found, np.array(expected), atol=1e-6)
+    hits = network(found).numpy().argmax(1) == targets
+    assert hits.any() and len({int((a != b).sum()) for a, b in zip(found, x)}) > 1
+
+
+def test_jsma_moves_one_way_only_and_no_more_values_than_it_may(network, data):
+    x, _ = data
+    for epsilon, allowed in ((0.01, 0), (0.032, 2), (0.1, 6), (0.125, 8)):  # of 64 values, in pairs
+        for theta, sign in ((1, 1), (-1, -1), (0.2, 1)):
+            found = run(network, data, AttackSettings("jsma", norm="0", own={"theta": theta}), epsilon)
+            changed = (found != x).reshape(len(x), -1).sum(1)
+            assert changed.max() == allowed if theta in (1, -1) else changed.max() <= allowed
+            assert (sign * (found - x) >= 0).all()
+
+
+def test_untargeted_jsma_goes_towards_the_likeliest_wrong_class_and_ends_at_any_error(network, data):
+    x, labels = (array[:12] for array in data)
+    z = network(x).numpy()
+    z[np.arange(len(x)), labels] = -np.inf
+    likeliest = z.argmax(1)
+    found = run(network, (x, labels), AttackSettings("jsma", norm="0"), 0.2)
+    broken = fooled(network, found, labels)
+    assert broken.mean() > 0.5
+    for image, label, target, result in zip(x, labels, likeliest, found):
+        aimed = saliency_steps(network, image, target, 1, 12)
+        predicted = network(result[None]).numpy()[0].argmax()
+        # The same way, left as soon as anything but the true class is predicted.
+        assert ((result == image) | (result == aimed)).all() or predicted not in (label, target)
+
+
+def test_jsma_gives_misclassified_images_back_and_sees_through_huge_logits(network, data):
+    x, labels = data
+    found = run(network, (x, (labels + 1) % 4), SETTINGS["jsma"], 0.5)
+    assert found.tobytes() == x.tobytes()
+    masked = curved_network(scale=1e5)
+    assert np.array_equal(run(network, data, SETTINGS["jsma"], 0.1), run(masked, data, SETTINGS["jsma"], 0.1))

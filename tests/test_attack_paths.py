@@ -135,6 +135,14 @@ def place(tmp_path_factory, threads_stay):
 
 PGD = {"method": "pgd", "step": 0.015, "iterations": 12}
 FGSM = {"method": "fgsm"}
+FMN = {"method": "fmn", "iterations": 15}
+NEAREST = {
+    "method": "carlini_wagner",
+    "norm": "2",
+    "iterations": 30,
+    "own": '{"binary_search_steps": 3}',
+    "target": "1",
+}
 
 
 def common(place: Path, **settings) -> dict:
@@ -143,7 +151,17 @@ def common(place: Path, **settings) -> dict:
 
 
 @pytest.mark.parametrize(
-    ("settings", "epsilons", "without_gradients"), [(FGSM, "0.1", True), (PGD, "0.18", True), (PGD, "0.05", False)]
+    ("settings", "epsilons", "without_gradients"),
+    [
+        (FGSM, "0.1", True),
+        (PGD, "0.18", True),
+        (PGD, "0.05", False),
+        (FMN, "0.02", True),
+        (FMN, "0", True),
+        (FMN | {"norm": "2"}, "0.1", True),
+        (NEAREST, "0.3", True),
+        (NEAREST, "4", True),
+    ],
 )
 def test_a_set_along_a_path_starts_no_tensorflow_where_it_needs_none(
     place, tmp_path, settings, epsilons, without_gradients
@@ -203,6 +221,16 @@ def test_a_path_without_its_note_is_refused(tmp_path):
     np.savez(tmp_path / "path.npz", **arrays)
     with pytest.raises(UserError, match="does not say what it is the path of: remove it"):
         AttackPath.load(tmp_path / "path.npz")
+
+
+def test_a_foreign_run_of_least_norm_is_refused(place, tmp_path):
+    call("craft_path", **common(place, **FMN), output=tmp_path / "path.npz")
+    options = common(place, **FMN | {"iterations": 16}) | {"path": tmp_path / "path.npz"}
+    with pytest.raises(click.ClickException, match="path of another attack: make it again"):
+        call("craft_adversarial", **options, epsilon="0.1", output=tmp_path / "set.npz")
+    call("craft_path", **common(place, **PGD), output=tmp_path / "path.npz")
+    with pytest.raises(click.ClickException, match="has no array 'images'"):
+        call("craft_adversarial", **options, epsilon="0.1", output=tmp_path / "set.npz")
 
 
 def test_an_attack_without_a_path_is_told(place, tmp_path):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from networks import images
 
-from robustness.attack_settings import AdversarialSet, AttackSettings, describe
+from robustness.attack_settings import AdversarialSet, AttackSettings, describe, settings_from_note
 from robustness.datasets import encode_labels, to_pixels
 from robustness.errors import UserError
 from robustness.evaluation import check_adversarial_set, confusion, perturbation_norms, score, summarise
@@ -160,6 +160,33 @@ def test_a_set_survives_its_file_byte_for_byte(tmp_path):
     loaded = AdversarialSet.load(tmp_path / "a.npz")
     assert loaded.images.dtype == np.float32 and loaded.images.tobytes() == good.images.tobytes()
     assert loaded.attack == good.attack and loaded.model_sha256 == "hash"
+
+
+@pytest.mark.parametrize("pixel_range", [(0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)])
+@pytest.mark.parametrize("unit", ["0-1", "0-255"])
+def test_in_norm_0_epsilon_is_the_share_of_values_that_may_change(pixel_range, unit):
+    """Two of 64 values change in each image, one of them by almost nothing; whatever the unit is."""
+    good = adversarial_set(pixel_range, unit)
+    x, source = good.images.copy(), to_pixels(images().images, pixel_range)
+    x[:, 0, 0] = np.nextafter(source[:, 0, 0], np.float32(pixel_range[0] + pixel_range[1]) / 2)
+    settings = AttackSettings("jsma", norm="0", own={"theta": 1})
+
+    def crafted(epsilon):
+        return dataclasses.replace(good, images=x, attack=describe("a", settings, epsilon, unit, 0))
+
+    norms = check_adversarial_set(crafted("0.03125"), images(), pixel_range, "hash")
+    assert norms["l0"].tolist() == [2 / 64] * 40
+    np.testing.assert_allclose(norms["linf"], {"0-1": 0.1, "0-255": 25.5}[unit], rtol=1e-5)
+    with pytest.raises(UserError, match=r"changes 0\.03125 of an image's values, more than epsilon: craft it again"):
+        check_adversarial_set(crafted("0.0312"), images(), pixel_range, "hash")
+    assert "l0" not in check_adversarial_set(adversarial_set(pixel_range), images(), pixel_range, "hash")
+
+
+def test_settings_of_an_attacks_own_survive_their_note_and_leave_no_trace_where_there_are_none():
+    settings = AttackSettings("carlini_wagner", norm="2", iterations=5, own={"confidence": 2})
+    assert settings_from_note(describe("a", settings, "0.1", "0-1", 0)) == settings
+    plain = describe("a", AttackSettings("fgsm"), "0.1", "0-1", 0)
+    assert "own" not in plain and settings_from_note(plain) == AttackSettings("fgsm")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK broken", b"not a zip at all"])

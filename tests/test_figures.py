@@ -55,6 +55,14 @@ def compared(curves, models: str, *attacks: str, panels: tuple[str, ...] = (), *
     return draw("plot_comparison", curves.parent, *words, **settings)
 
 
+def test_in_norm_0_epsilon_is_a_share_of_values(curves):
+    told = curves.read_text().replace(",0-1,inf,", ",0-1,0,")
+    curves.write_text(told)
+    words = ["--curves", str(curves), "--metric", "accuracy", "--dataset", "d_1", "--attack", "fgsm", "--title", "t"]
+    svg = draw("plot_epsilon_curve", curves.parent, *words, "--norm", "0")
+    assert "epsilon (norm 0), share of the image's values" in [text.replace("&#39;", "'") for text in texts(svg)]
+
+
 def test_one_model_has_a_line_an_attack(curves):
     svg = compared(curves, "b", "fgsm", "pgd")
     told = texts(svg)

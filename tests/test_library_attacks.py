@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from art.attacks.evasion import AutoProjectedGradientDescent, SquareAttack
+from art.attacks.evasion import AutoProjectedGradientDescent, SaliencyMapMethod, SquareAttack
 from art.estimators.classification import TensorFlowV2Classifier
 from networks import images
 
@@ -157,3 +157,44 @@ def test_the_euclidean_attack_of_foolbox_still_projects_to_no_ball(network, data
     """All that it finds is one step long; if this fails, Projecting is no longer needed."""
     theirs = norms_of_foolbox(network, data, foolbox.attacks.L2FMNAttack(steps=20))
     assert np.median(theirs) > 0.9
+
+
+def test_carlini_wagner_finds_examples_as_near_as_that_of_foolbox(network, data):
+    settings = {"binary_search_steps": 5, "initial_constant": 0.1, "learning_rate": 0.02}
+    ours = AttackSettings("carlini_wagner", norm="2", iterations=60, own=settings)
+    found = run(network, data, ours, 100.0)
+    theirs = foolbox.attacks.L2CarliniWagnerAttack(
+        binary_search_steps=5, steps=60, stepsize=0.02, initial_const=0.1, abort_early=False
+    )
+    ours, theirs = found_norms(network, data, found, theirs.distance), norms_of_foolbox(network, data, theirs)
+    assert np.isfinite(ours).mean() > 0.95
+    for share in (0.25, 0.5, 0.75):
+        near, far = (np.quantile(norms, share, method="nearest") for norms in (ours, theirs))
+        assert near == pytest.approx(far, rel=0.01)
+
+
+def test_that_of_foolbox_still_gives_black_images_where_it_finds_nothing(network, data):
+    attack = foolbox.attacks.L2CarliniWagnerAttack(binary_search_steps=1, steps=1)
+    model = foolbox.TensorFlowModel(network, CLIP)
+    found, _, _ = attack(model, *map(tf.constant, data), epsilons=[None])
+    assert ((found[0].numpy() == 0).all((1, 2, 3)) & (data[0] != 0).any((1, 2, 3))).mean() > 0.9
+
+
+def test_jsma_beside_that_of_the_toolbox_which_changes_more_than_it_may(network, classifier, data):
+    """The toolbox looks at the target's gradient alone, which is another way, and at the share only when it is passed."""
+    x, labels = data
+    targets = (labels + 1) % 4
+    theirs = SaliencyMapMethod(classifier, theta=1.0, gamma=0.05, batch_size=N, verbose=False)
+    theirs = theirs.generate(x, np.eye(4)[targets])
+    ours = np.empty_like(x)
+    for target in range(4):
+        which = targets == target
+        aimed = AttackSettings("jsma", norm="0", target=str(target))
+        ours[which] = craft(network, x[which], labels[which], aimed, 0.05, 1, CLIP, 0, N)[0]
+    shares = [(found != x).reshape(N, -1).mean(1) for found in (ours, theirs)]
+    assert shares[0].max() <= 0.05 < shares[1].max()
+    within = [
+        (network(found).numpy().argmax(1) == targets) & (share <= 0.05)
+        for found, share in zip((ours, theirs), shares, strict=True)
+    ]
+    assert 0.2 < within[0].mean() < 1 and within[0].sum() >= 0.85 * within[1].sum()

@@ -204,6 +204,17 @@ def test_an_attack_that_leaves_the_ball_is_held_against_nothing_within_it():
     assert set(beside.loc[beside["attack"] == "worst_case", "probe"]) == {"huge_epsilon"}
 
 
+def test_norm_0_has_no_probes_and_an_attack_of_one_norm_is_probed_in_that_alone():
+    few = AttackSettings("jsma", norm="0", own={"theta": 1})
+    assert probe(attacks={"few": few}, cascade=CASCADE).empty
+    nearest = AttackSettings("carlini_wagner", norm="2", iterations=10, own={"binary_search_steps": 2})
+    rows = probe(attacks={"few": few, "fgsm": ATTACKS["fgsm"], "nearest": nearest}, cascade=CASCADE | {"cw": nearest})
+    assert set(rows["norm"]) == {"inf", "2"} and "few" not in set(rows["attack"])
+    of_nearest = rows[rows["attack"] == "nearest"]
+    assert set(of_nearest["probe"]) == {"huge_epsilon", "one_step", "twice_the_iterations"}
+    assert {settings.norm for settings, *_ in noted if settings.method == "carlini_wagner"} == {"2"}
+
+
 def test_nothing_to_probe_gives_an_empty_table():
     assert probe(attacks={}, cascade=CASCADE).empty
 

@@ -131,11 +131,28 @@ PUBLISHED = [
         (["craft_adversarial", *CRAFT, "--method", "fgsm", "--epsilon", "a lot"], "epsilon 'a lot' is no size"),
         (["craft_adversarial", *CRAFT, "--method", "fgsm", "--epsilon", "nan"], "epsilon 'nan' is no size"),
         (["craft_adversarial", *CRAFT, "--method", "fgsm", "--epsilon", "-0.1"], "epsilon '-0.1' is no size"),
-        (["craft_adversarial", *CRAFT, "--method", "cw", "--epsilon", "0.1"], "choose one of apgd, bim, fgsm"),
+        (["craft_adversarial", *CRAFT, "--method", "cw", "--epsilon", "0.1"], "choose one of apgd, bim, carlini_wagner, fgsm"),
         (["craft_adversarial", *CRAFT, "--method", "pgd", "--epsilon", "0.1"], "give exactly one"),
         (["craft_adversarial", *CRAFT, "--method", "bim", "--epsilon", "0.1", "--step", "0.2"], "cleverhans refuses"),
         (["craft_adversarial", *CRAFT, "--method", "fgsm", "--epsilon", "0.1"], "d.json is not valid JSON"),
         (["craft_adversarial", *CRAFT, "--method", "fgsm", "--epsilon", "1", "--loss", "hinge"], "'hinge' is not one of"),
+        (
+            ["craft_adversarial", *CRAFT, "--method", "jsma", "--epsilon", "0.1"],
+            "--norm: jsma works in norm 0, not in inf: choose another.",
+        ),
+        (
+            ["craft_adversarial", *CRAFT, "--method", "jsma", "--norm", "0", "--epsilon", "1.1"],
+            "epsilon 1.1 is a share of the image's values in norm 0: give one from 0 to 1.",
+        ),
+        (
+            ["craft_adversarial", *CRAFT, "--method", "fgsm", "--epsilon", "0.1", "--own", '{"theta": 1}'],
+            "--own has the unknown setting theta; of its own fgsm has none.",
+        ),
+        (["craft_adversarial", *CRAFT, "--method", "fgsm", "--epsilon", "0.1", "--own", "theta"], "'theta' is no JSON object"),
+        (
+            ["craft_worst_case", *CASCADE, "--attack", "a", '{"method": "carlini_wagner", "iterations": 5}'],
+            "attack a: carlini_wagner works in norm 2, not in inf: choose another.",
+        ),
         (
             ["craft_adversarial", *CRAFT, "--method", "pgd", "--epsilon", "1", "--step", "1", "--clip", "pixel_range"],
             "--clip is pixel_range, which is for bim in norm inf only",

@@ -7,9 +7,11 @@ from conftest import ROOT
 from snakemake.utils import update_config
 
 from robustness import study
+from robustness.attack_declarations import METHODS, declaration_of, sweepable_methods, with_attacks
 from robustness.errors import UserError
 
 SCHEMAS = {name: study.read_yaml(ROOT / f"schemas/{name}.schema.yaml") for name in ("config", "sources")}
+SCHEMAS["config"] = with_attacks(SCHEMAS["config"])
 
 
 def sources() -> dict:
@@ -53,6 +55,8 @@ MODEL = {"dataset": "fashion_mnist", "architecture": "report_cnn", "training": {
 STUDENT = MODEL | {"distillation": {"temperature": 2, "alpha": 0}}
 OTHER = {"source": "cifar10", "evaluation": {"n": 10}}
 PGD = {"method": "pgd", "relative_step": 0.5, "iterations": 3}
+JSMA = {"method": "jsma", "epsilons": [0.1]}
+NEAREST = {"method": "carlini_wagner", "iterations": 9}
 RANGE = {"method": "bim", "clip": "pixel_range", "relative_step": 0.5, "iterations": 10}
 SWEEP = {"method": "bim", "relative_step": 0.1, "epsilon": 0.05, "iterations": [1, 10]}
 WEIGHTS = {"format": "weights", "licence": "?", "mirrors": ["folder"]}
@@ -74,7 +78,25 @@ HEATED = {
         ({"models/undefended/training/optimizer/lr": 3}, ["models.undefended.training.optimizer", "lr", "learning_rate"]),
         ({"attacks/fgsm/step": 0.1}, ["attacks.fgsm", "unknown key step", "norm"]),
         ({"attacks/pgd/iterations": None}, ["attacks.pgd", "lacks the key iterations"]),
-        ({"attacks/fgsm/method": "cw"}, ["attacks.fgsm.method", "cw", "apgd, bim, fgsm, fmn, mim, noise, pgd, square"]),
+        ({"attacks/x": JSMA | {"theta": 0}}, ["attacks.x.theta is 0", "more than 0"]),
+        ({"attacks/x": JSMA | {"norm": 2}}, ["attacks.x.norm is 2", "allowed are 0"]),
+        ({"attacks/x": JSMA | {"epsilons": [1.5]}}, ["attacks.x: epsilon 1.5 is the share", "at most 1"]),
+        ({"attacks/x": JSMA | {"loss": "dlr"}}, ["attacks.x", "unknown key loss", "theta"]),
+        ({"worst_case/attacks/x": {"method": "jsma"}}, ["worst_case.attacks.x.method is jsma", "norm 0", "remove it"]),
+        ({"worst_case/attacks": {"x": NEAREST}}, ["worst_case.attacks has none that works in norm inf", "add one"]),
+        ({"worst_case/attacks/x": NEAREST | {"norm": 2, "target": 1}}, ["worst_case.attacks.x.target", "remove it"]),
+        ({"attacks/x": NEAREST | {"norm": "inf"}}, ["attacks.x.norm is 'inf'", "allowed are 2"]),
+        ({"attacks/x": NEAREST | {"confidence": -1}}, ["attacks.x.confidence is -1", "at least 0"]),
+        ({"attacks/x": {"method": "carlini_wagner"}}, ["attacks.x", "lacks the key iterations"]),
+        (
+            {"temperature_sweeps": {"x": HEATED | {"attacks": ["few"]}}, "attacks/few": JSMA},
+            ["temperature_sweeps.x.attacks names 'few'", "norm 0 has no worst case"],
+        ),
+        (
+            {"plots/comparisons": {"x": COMPARISON | {"attacks": ["fgsm", "few"]}}, "attacks/few": JSMA},
+            ["plots.comparisons.x: its attacks are of the norms 0 and inf", "a figure for each"],
+        ),
+        ({"attacks/fgsm/method": "cw"}, ["attacks.fgsm.method", "cw", "apgd, bim, carlini_wagner, fgsm, fmn, jsma, mim, noise, pgd, square"]),
         ({"worst_case/attacks/x": {"method": "cw"}}, ["worst_case.attacks.x.method", "cw", "noise, pgd, square"]),
         ({"worst_case/attacks/x": {"method": "apgd"}}, ["worst_case.attacks.x", "lacks the key iterations"]),
         ({"worst_case/attack": {}}, ["worst_case", "unknown key attack", "attacks"]),
@@ -580,30 +602,64 @@ def test_every_key_is_described_and_mappings_are_closed(name):
     assert seen > 10
 
 
-def test_the_schemas_architectures_methods_and_losses_are_the_codes():
+def test_the_schemas_architectures_and_losses_are_the_codes():
     from robustness.architectures import ARCHITECTURES
-    from robustness.attack_settings import CLIPS, LOSSES, METHODS, SWEEPABLE
+    from robustness.attack_settings import CLIPS, LABELS, LOSSES
 
-    assert set(SCHEMAS["config"]["$defs"]["model"]["properties"]["architecture"]["enum"]) == set(ARCHITECTURES)
-    assert SCHEMAS["config"]["$defs"]["attack"]["properties"]["method"]["enum"] == list(METHODS)
-    assert SCHEMAS["config"]["$defs"]["loss"]["enum"] == list(LOSSES)
-    assert SCHEMAS["config"]["$defs"]["bim"]["properties"]["clip"]["enum"] == list(CLIPS)
-    sweepable = [name for name in METHODS if hasattr(import_module(f"robustness.attack_methods.{name}"), "iterates")]
-    assert SCHEMAS["config"]["$defs"]["iteration_sweep"]["properties"]["method"]["enum"] == sweepable == list(SWEEPABLE)
+    definitions = SCHEMAS["config"]["$defs"]
+    assert set(definitions["model"]["properties"]["architecture"]["enum"]) == set(ARCHITECTURES)
+    for key, values in (("loss", LOSSES), ("clip", CLIPS), ("labels", LABELS)):
+        assert definitions[key]["enum"] == list(values)
 
 
-def test_every_method_has_its_keys_in_the_schema():
-    from robustness.attack_settings import METHODS, AttackSettings
+@pytest.mark.parametrize("method", METHODS)
+def test_what_an_attacks_file_tells_is_so(method):
+    """Its constants, read without importing it, are those of the module; the schema knows its keys, the settings take them."""
+    from robustness.attack_losses import loss_named
+    from robustness.attack_settings import AttackSettings
 
-    branches = SCHEMAS["config"]["$defs"]["attack"]["allOf"]
-    assert [branch["if"]["properties"]["method"]["const"] for branch in branches] == [
-        branch["then"]["$ref"].rsplit("/", 1)[-1] for branch in branches
-    ]
-    assert {branch["if"]["properties"]["method"]["const"] for branch in branches} == set(METHODS)
-    for method in METHODS:
-        keys = set(SCHEMAS["config"]["$defs"][method]["properties"])
-        assert {"method", "norm", "models", "epsilons"} <= keys
-        assert keys - {"models", "epsilons"} <= set(AttackSettings.__dataclass_fields__)
+    declared, module = declaration_of(method), import_module(f"robustness.attack_methods.{method}")
+    for name in ("KEYS", "REQUIRED", "NORMS", "CLIMBS", "SIGN_STEPS", "FIRST_ERROR", "MINIMUM_NORM", "SETTINGS"):
+        if hasattr(module, name):
+            assert getattr(declared, name.lower()) == getattr(module, name), name
+    assert declared.sweepable == hasattr(module, "iterates") == (method in sweepable_methods())
+    assert not declared.climbs or callable(loss_named(declared.climbs))
+    entry = SCHEMAS["config"]["$defs"]["attack_methods"][method]
+    assert set(entry["properties"]) == {"method", "norm", "models", "epsilons", *declared.keys, *declared.own_keys}
+    assert set(entry["required"]) <= set(entry["properties"])
+    assert set(declared.keys) < set(AttackSettings.__dataclass_fields__)
+    assert all(key in declared.own_defaults or key in entry["required"] for key in declared.own_keys)
+
+
+def test_facts_about_the_attacks_that_papers_tell():
+    def those(fact):
+        return {method for method in METHODS if fact(declaration_of(method))}
+
+    assert those(lambda told: told.climbs == "") == {"noise", "square"}
+    assert those(lambda told: told.stepping) == {"bim", "mim", "pgd"}
+    assert those(lambda told: told.iterating) == {"apgd", "bim", "carlini_wagner", "fmn", "mim", "pgd"}
+    assert those(lambda told: told.sign_steps) == {"bim", "fgsm", "pgd"}
+    assert those(lambda told: told.minimum_norm) == {"carlini_wagner", "fmn"}
+    assert those(lambda told: told.norms != ("inf", "2")) == {"carlini_wagner", "jsma"}
+    assert sweepable_methods() == ("bim",)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('KEYS = ("speed",)', ["KEYS has speed", "describe it in SETTINGS"]),
+        ('SETTINGS = {"type": "object", "properties": {"step": {}}}', ["SETTINGS has step", "another name"]),
+        ('NORMS = ("1",)', ["NORMS has '1'", "'0', '2' and 'inf'"]),
+        ("KEYS = (", ["is no Python"]),
+    ],
+)
+def test_a_file_that_declares_what_can_not_be_is_told(tmp_path, monkeypatch, line, words):
+    (tmp_path / "made_up.py").write_text(line + "\n")
+    monkeypatch.setattr("robustness.attack_declarations.FOLDER", tmp_path)
+    monkeypatch.setattr("robustness.attack_declarations.METHODS", ("made_up",))
+    with pytest.raises(UserError) as caught:
+        declaration_of("made_up")
+    assert str(caught.value).startswith(f"{tmp_path}/made_up.py") and all(word in str(caught.value) for word in words)
 
 
 def test_the_default_cascade_is_a_right_one(config):
@@ -744,6 +800,26 @@ def test_the_logit_scale_of_an_attack_on_a_model(written, temperature, scale):
 def test_the_loss_that_an_attack_climbs_is_told_with_what_tells_it_apart(config, attack, loss):
     put(config, "attacks/x", attack)
     assert study.climbed_loss_of(check(config), "x") == loss
+
+
+def test_what_only_one_attack_has_travels_as_its_own(config):
+    put(config, "attacks/x", NEAREST | {"confidence": 2, "target": 1, "epsilons": [1]})
+    put(config, "attacks/few", JSMA)
+    put(config, "worst_case/attacks/nearest", NEAREST)
+    filled = check(config)
+    settings = study.settings_of(filled["attacks"]["x"])
+    defaults = {"learning_rate": 0.01, "binary_search_steps": 9, "initial_constant": 0.001}
+    assert (settings.norm, settings.target, settings.iterations) == ("2", "1", 9)
+    assert settings.own == defaults | {"confidence": 2}
+    assert study.settings_of(filled["attacks"]["few"]).own == {"theta": 1}
+    assert study.settings_of(filled["attacks"]["fgsm"]).own == {}
+    assert (
+        study.climbed_loss_of(filled, "x") == "margin (target 1)" and study.climbed_loss_of(filled, "few") == "margin"
+    )
+    # Norm 0 has no worst case, and what is attacked in it adds no epsilon to that of others.
+    assert study.norms_of(filled, "undefended") == ["inf", "2"]
+    assert study.worst_case_epsilons(filled, "undefended", "2") == ["1"]
+    assert study.attacks_on(filled, "undefended", "0") == ["few"]
 
 
 def test_settings_leave_out_what_is_no_setting_and_take_a_norm_over():

@@ -1,13 +1,15 @@
 """The tables of a small study whose records are written by hand."""
 
+import math
 import re
 
 import pytest
 from small_study import SmallStudy
 
-from robustness import tables
+from robustness import findings, tables
 from robustness.attack_settings import AttackSettings
 from robustness.evaluation import summarise
+from robustness.intervals import wilson_interval
 from robustness.records import read_records, write_records
 
 CELL = re.compile(r"\d+\.\d\d \[\d+\.\d\d, \d+\.\d\d\]")
@@ -242,6 +244,51 @@ def test_targeted_attacks_are_no_transfer(tmp_path):
     assert set(found.transfer["attack"]) == {"fgsm"}
     assert "aimed (fgsm, norm inf, target random; n = 100)" in found.markdown
     assert found.robust["target_hits"].isna().tolist() == [True, False] * 2
+    hits = tables.targeted(found.robust)  # three of a hundred, and the other errors are none
+    assert hits["attack"].tolist() == ["aimed"] * 2 and hits["success"].tolist() == [0.03] * 2
+    low, high = wilson_interval(3, 100)
+    assert hits["ci_low"].tolist() == [low] * 2 and hits["ci_high"].tolist() == [high] * 2
+    head, *lines = grid(tables.targeted_markdown(hits))
+    assert head == ["dataset", "model", "seed", "attack", "norm", "target", "0.1"]
+    assert [line[1:4] + line[5:] for line in lines] == [
+        [model, "1", "aimed", "random", f"3.00 [{100 * low:.2f}, {100 * high:.2f}]"] for model in ("a", "b")
+    ]
+    assert "\\label{tab:targeted}" in tables.targeted_latex(hits)
+
+
+def test_without_a_target_no_success_is_told(told):
+    assert len(tables.targeted(told.robust)) == 0
+
+
+def test_an_attack_of_norm_0_is_told_in_shares_and_has_no_worst_case(tmp_path):
+    small = SmallStudy(
+        tmp_path,
+        clean={"a": 90, "b": 80},
+        attacked={(name, model, "0.10"): 30 for name in ("fgsm", "few") for model in "ab"},
+        together={(model, "inf", "0.10"): 20 for model in "ab"},
+        transferred={("few", "a", "b", "0.10"): 60},
+        settings={"few": AttackSettings("jsma", norm="0", own={"theta": 1})},
+        defences={"b": "erasing"},
+    )
+    found = Tables(small)
+    of_fgsm, of_few = (found.robust.query("attack == @name and model == 'a'").iloc[0] for name in ("fgsm", "few"))
+    assert of_few["max_l0"] == 0.05 and math.isnan(of_fgsm["max_l0"])
+    assert "Of few epsilon is the share of an image's values that may change; it has no worst case." in found.markdown
+    (moved,) = found.curves.query(
+        "attack == 'few' and model == 'a' and metric == 'perturbation' and epsilon == '0.10'"
+    )["value"]
+    assert moved == 0.05 and set(found.worst_case["norm"]) == {"inf"}
+    assert len(found.transfer.query("attack == 'few'")) == 3
+    raised = set(found.verdicts.query("attack == 'few'")["diagnostic"])
+    assert raised == {"zero_gradients", "weaker_than_transfer"}
+    page = findings.page(
+        findings.comparisons(found.study, found.verdicts, [("b", "a")], 0.05), {}, {}, ["fmn"], None, 0.05, [1]
+    )
+    assert "Under few, erasing changed robust accuracy at epsilon 0.10" in page and "Norm 0 has no worst case." in page
+
+
+def test_without_norm_0_no_column_tells_of_it(told):
+    assert list(told.robust.columns) == tables.ROBUST_COLUMNS
 
 
 def test_an_attack_that_leaves_the_ball_says_so_and_is_no_transfer(tmp_path):

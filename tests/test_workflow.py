@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from pathlib import Path
 
@@ -51,7 +50,7 @@ def test_everything_was_made(tiny_run):
     tables, plots = (
         {p.name for p in (tiny_run / "results" / kind).rglob("*") if p.is_file()} for kind in ("tables", "plots")
     )
-    names = ("robust_accuracy", "clean_accuracy", "worst_case", "transfer")
+    names = ("robust_accuracy", "clean_accuracy", "worst_case", "transfer", "targeted")
     expected = {f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")}
     names = ("training", "drops", "published", "temperatures")
     expected |= {f"{name}.{suffix}" for name in names for suffix in ("csv", "md")}
@@ -115,8 +114,11 @@ def test_targets_are_counted_to_the_target(tiny_run):
         records = list(csv.DictReader(handle))
     row = next(row for row in rows(tiny_run, "robust_accuracy.csv") if row["attack"] == "fgsm_targeted")
     assert all(record["target"] != record["label"] for record in records)
-    assert int(row["target_hits"]) == sum(record["prediction"] == record["target"] for record in records)
-    assert int(row["n"]) == 30
+    hits = sum(record["prediction"] == record["target"] for record in records)
+    assert (int(row["target_hits"]), int(row["n"])) == (hits, 30)
+    (told,) = rows(tiny_run, "targeted.csv")
+    assert (told["attack"], told["model"], told["target"]) == ("fgsm_targeted", "undefended", "least_likely")
+    assert float(told["success"]) == pytest.approx(hits / 30) and float(told["ci_low"]) <= hits / 30
 
 
 def test_sets_carry_where_they_come_from(tiny_run):
@@ -504,42 +506,32 @@ def test_changed_code_plans_the_rules_that_use_it(tiny_copy, module, expected, s
     assert expected <= jobs and not spared & jobs
 
 
-def test_a_new_attack_as_the_readme_tells_it(tiny_copy):
-    """Its own file, three places in the schema and a config entry; nothing else is crafted or scored anew."""
-    told = (ROOT / "README.md").read_text().split("### Add an attack")[1].split("### ")[0]
-    code = textwrap.dedent(re.search(r"```python\n(.*?)```", told, re.DOTALL)[1])
-    (tiny_copy / "workflow_scripts/robustness/attack_methods/rand_fgsm.py").write_text(code)
-    definition = re.search(r"`(rand_fgsm: \{.*\})`", told)[1]
-    schema = "schemas/config.schema.yaml"
-    edit(
-        tiny_copy,
-        schema,
-        "enum: [apgd, bim, fgsm, fmn, mim, noise, pgd, square]",
-        "enum: [apgd, bim, fgsm, fmn, mim, noise, pgd, rand_fgsm, square]",
-    )
-    branch = "      - if: {required: [method], properties: {method: {const: fgsm}}}\n"
-    added = branch.replace("fgsm", "rand_fgsm") + '        then: {$ref: "#/$defs/rand_fgsm"}\n'
-    edit(tiny_copy, schema, branch, added + branch)
-    edit(
-        tiny_copy,
-        schema,
-        "  fgsm:\n    additionalProperties: false\n",
-        f"  {definition}\n  fgsm:\n    additionalProperties: false\n",
-    )
-    edit(
-        tiny_copy,
-        TINY,
-        "  fgsm: {method: fgsm}\n",
-        "  fgsm: {method: fgsm}\n  random: {method: rand_fgsm, models: [undefended], epsilons: [0.05]}\n",
-    )
+def test_a_new_attack_as_its_page_tells_it(tiny_copy):
+    """Its file and a config entry; nothing else is crafted or scored anew, and what it makes is what its own setting says."""
+    page = (ROOT / "docs/add_an_attack.md").read_text()
+    (code,), (entry,) = (re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("python", "yaml"))
+    name = re.search(r"`workflow_scripts/robustness/attack_methods/`, here `(\w+\.py)`", page)[1]
+    (tiny_copy / "workflow_scripts/robustness/attack_methods" / name).write_text(code)
+    edit(tiny_copy, TINY, "\nattacks:\n", f"\n{entry}")
     jobs = planned(tiny_copy)
     assert jobs["craft_adversarial"] == ["model=undefended, seed=3, attack=random, epsilon=0.05"]
     assert jobs["evaluate_attack"] == ["model=undefended, seed=3, attack=random"]
     assert not {"train_model", "distill_student", "evaluate_model"} & set(jobs)
-    snakemake(tiny_copy, "results/evaluation/undefended/seed3/attacks/random.json")
-    summary = json.loads((tiny_copy / "results/evaluation/undefended/seed3/attacks/random.json").read_text())
-    summary = summary["epsilons"]["0.05"]
-    assert summary["moved"] == summary["n"] == 30 and 0.04 < summary["max_linf"] <= 0.05001
+    summary = "results/evaluation/undefended/seed3/attacks/random.json"
+    snakemake(tiny_copy, summary)
+    told = json.loads((tiny_copy / summary).read_text())
+    assert told["attack"]["own"] == {"share": 0.25} and told["epsilons"]["0.05"]["n"] == 30
+    with np.load(tiny_copy / "results/adversarial/undefended/seed3/random/eps0.05.npz") as crafted:
+        moved = crafted["images"]
+    with np.load(tiny_copy / "results/datasets/fashion_mnist/evaluation.npz") as source:
+        clean = source["images"] / np.float32(255)
+    free = (moved > 0) & (moved < 1) & (np.abs(clean - 0.5) < 0.4)
+    steps = np.round(np.abs(moved - clean)[free] / 0.05, 3)
+    # A quarter of epsilon at random and three quarters along the gradient, with each other or against each other.
+    assert set(steps.tolist()) == {0.5, 1.0} and 0.3 < (steps == 1).mean() < 0.7
+    edit(tiny_copy, TINY, "share: 0.25", "share: 2")
+    done = run(tiny_copy, "snakemake", "-n", "--configfile", TINY, check=False)
+    assert "attacks.random.share is 2; it must be at most 1." in done.stdout and "Traceback" not in done.stdout
 
 
 def test_a_new_architecture_as_the_readme_tells_it(tiny_copy):
@@ -691,6 +683,8 @@ models: {plain: {dataset: colours, architecture: report_cnn, training: {epochs: 
 attacks:
   bim: {method: bim, step: 4, iterations: 2, norm: 2}
   to_green: {method: mim, step: 4, iterations: 2, target: 1}
+  few: {method: jsma, epsilons: [0.05]}
+  near: {method: carlini_wagner, iterations: 5, binary_search_steps: 2}
 worst_case:
   attacks:
     least_norm: {method: fmn, iterations: 3}
@@ -704,10 +698,14 @@ seeds: [0, 1]
     words = ["snakemake", "--cores", "2", "--configfile", "mine.yaml"]
     run(folder, *words)
     table = {(row["attack"], row["seed"]): row for row in rows(folder, "robust_accuracy.csv")}
-    assert set(table) == {(attack, seed) for attack in ("bim", "to_green") for seed in "01"}
+    assert set(table) == {(attack, seed) for attack in ("bim", "to_green", "few", "near") for seed in "01"}
     assert all(row["epsilon_unit"] == "0-255" for row in table.values())
     assert 7.9 < float(table["bim", "0"]["max_l2"]) <= 8.0001
     assert [table["to_green", "0"][key] for key in ("n", "target")] == ["6", "1"]  # three of nine are green already
+    assert 0 < float(table["few", "0"]["max_l0"]) <= 0.05 and float(table["near", "0"]["max_l2"]) <= 8.0001
+    assert {row["attack"] for row in rows(folder, "targeted.csv")} == {"to_green"}
+    figures = {path.stem for path in (folder / "results/plots/accuracy/colours").glob("*.png")}
+    assert figures == {"bim", "to_green", "few", "near", "worst_case_norm_inf", "worst_case_norm_2"}
     worst = {(row["norm"], row["seed"]): row for row in rows(folder, "worst_case.csv")}
     assert set(worst) == {(norm, seed) for norm in ("inf", "2") for seed in "01"}
     assert all(int(worst["2", seed]["correct"]) <= int(table["bim", seed]["correct"]) for seed in "01")

@@ -1,4 +1,4 @@
-"""Gather the records' summaries into the tables of robust and clean accuracy, worst case, transfer and rejections."""
+"""Gather the records' summaries into the tables of robust and clean accuracy, worst case, transfer, targets and rejections."""
 
 from pathlib import Path
 
@@ -52,6 +52,10 @@ def main(verdicts, output_folder, **runs):
         write_records(rejections, target / "rejections.csv")
         texts["rejections.md"] = rejection_table.rejections_markdown(rejections)
         texts["rejections.tex"] = rejection_table.rejections_latex(rejections)
+    hits = tables.targeted(robust)
+    if len(hits):
+        write_records(hits, target / "targeted.csv")
+        texts |= {"targeted.md": tables.targeted_markdown(hits), "targeted.tex": tables.targeted_latex(hits)}
     for name, text in texts.items():
         with whole_file(target / name) as temporary:
             temporary.write_text(text, encoding="utf-8")

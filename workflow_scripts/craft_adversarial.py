@@ -10,7 +10,7 @@ from robustness.cli import in_file, out_file, program
 @attack_options
 @click.option("--epsilon", required=True, help="Size of the perturbation, in epsilon's unit.")
 @in_file(
-    "--path", "The way that the attack takes at every epsilon (.npz of craft_path), if it has one.", required=False
+    "--path", "What the attack shares at every epsilon (.npz of craft_path), if there is such a thing.", required=False
 )
 @out_file("--output", "The adversarial set (.npz, float32).")
 def main(model, images, info, attack, epsilon, epsilon_unit, batch_size, seed, threads, path, output, **settings):
@@ -18,24 +18,27 @@ def main(model, images, info, attack, epsilon, epsilon_unit, batch_size, seed, t
 
     With a path the images are the same, bit for bit; where it leads to the end, no gradient is taken.
     """
-    from robustness.attack_paths import AttackPath
+    from robustness.attack_paths import AttackPath, NearestExamples, check_shared
     from robustness.attack_settings import AdversarialSet, AttackSettings, checked_sizes, describe
     from robustness.datasets import DatasetInfo, Images, to_pixels
-    from robustness.epsilon_units import pixel_scale
+    from robustness.epsilon_units import epsilon_scale, pixel_scale
     from robustness.files import sha256_of
 
     settings = AttackSettings(**settings)
     size, step = checked_sizes(settings, epsilon)
     data, clean = DatasetInfo.load(info), Images.load(images)
     pixels, scale = to_pixels(clean.images, data.pixel_range), pixel_scale(epsilon_unit, data.pixel_range)
-    size, step = size * scale, step * scale
+    size, step = size * epsilon_scale(settings.norm, epsilon_unit, data.pixel_range), step * scale
     note, digest = describe(attack, settings, epsilon, epsilon_unit, seed), sha256_of(model)
     walked, taken = None, 0
     if path:
-        walked = AttackPath.load(path)
-        walked.check(path, note, clean.indices, digest)
-        adversarial, taken = walked.follow(pixels, size, step, data.pixel_range)
+        walked = (NearestExamples if settings.declaration.minimum_norm else AttackPath).load(path)
+        check_shared(walked, path, note, clean.indices, digest)
         targets = walked.targets
+        if settings.declaration.minimum_norm:
+            adversarial, taken = walked.follow(pixels, size), settings.iterations
+        else:
+            adversarial, taken = walked.follow(pixels, size, step, data.pixel_range)
     if taken < settings.iterations:
         from robustness import devices
         from robustness.crafting import craft, craft_on

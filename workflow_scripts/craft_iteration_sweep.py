@@ -2,7 +2,8 @@
 
 import click
 
-from robustness.attack_settings import LABELS, LOSSES, SWEEPABLE
+from robustness.attack_declarations import sweepable_methods
+from robustness.attack_settings import LABELS, LOSSES
 from robustness.cli import (
     batch_size_option,
     in_file,
@@ -20,7 +21,9 @@ from robustness.cli import (
 @in_file("--images", "The images to start from (.npz of select_evaluation_subset).")
 @in_file("--info", "dataset.json of the dataset.")
 @click.option("--sweep", required=True, help="Name of the iteration sweep in the study.")
-@click.option("--method", type=click.Choice(SWEEPABLE), required=True, help="A module of robustness/attack_methods.")
+@click.option(
+    "--method", type=click.Choice(sweepable_methods()), required=True, help="A module of robustness/attack_methods."
+)
 @norm_option()
 @click.option("--epsilon", required=True, help="Size of the perturbation, in epsilon's unit.")
 @unit_option()

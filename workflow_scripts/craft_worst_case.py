@@ -58,11 +58,11 @@ def main(
 
     Images that the recorded attacks broke are spared; each attack is spent on those that all before it left standing.
     """
-    from dataclasses import asdict, replace
+    from dataclasses import replace
 
     import numpy as np
 
-    from robustness.attack_settings import settings_from_json
+    from robustness.attack_settings import as_noted, check_norm, settings_from_json
     from robustness.datasets import DatasetInfo, Images, to_pixels
     from robustness.epsilon_units import pixel_scale
     from robustness.files import sha256_of
@@ -70,6 +70,8 @@ def main(
     from robustness.worst_case_records import WorstCaseSet, first_falls, read_attacks, read_clean
 
     attacks = {name: replace(settings_from_json(name, text), norm=norm) for name, text in attacks}
+    for name, settings in attacks.items():
+        check_norm(f"attack {name}", settings)
     data, clean = DatasetInfo.load(info), Images.load(images)
     recorded = read_attacks(evaluation_folder, [(name, texts.split(",")) for name, texts in recorded])
     tables = [recorded]
@@ -100,7 +102,7 @@ def main(
         "norm": norm,
         "epsilon_unit": epsilon_unit,
         "epsilons": epsilons,
-        "attacks": {name: asdict(settings) for name, settings in attacks.items()},
+        "attacks": {name: as_noted(settings) for name, settings in attacks.items()},
         "seed": seed,
         "model_sha256": sha256_of(model),
     }

@@ -9,12 +9,13 @@ import tensorflow as tf
 
 from robustness.attack_losses import loss_named
 from robustness.attack_settings import AttackSettings
+from robustness.lengths import lengths
 from robustness.rejection import fooled, predictions, standing_margin
 
 
 @dataclass(frozen=True)
 class Context:
-    """What an attack on one network needs, epsilon and step in the units of its pixels.
+    """What an attack on one network needs, epsilon and step in the units of its pixels (in norm 0 epsilon is a share of values).
 
     logits_of: one callable for all batches, (n, h, w, c) float32 tensor -> (n, classes), with one logit more, the last, of
     a network that rejects. clip: (low, high) pixels. random: of attacks that draw with NumPy; those of cleverhans draw from
@@ -31,8 +32,13 @@ class Context:
 
     @property
     def norm(self) -> float:
-        """The norm as cleverhans names it."""
-        return np.inf if self.settings.norm == "inf" else 2
+        """The norm as cleverhans names it: infinity, 2 or 0."""
+        return float("inf") if self.settings.norm == "inf" else int(self.settings.norm)
+
+    @property
+    def own(self) -> dict:
+        """The settings that the attack's file describes itself, with its defaults for those that were left out."""
+        return self.settings.declaration.own_defaults | self.settings.own
 
     @property
     def steps(self) -> tuple[float, float, int, float]:
@@ -88,6 +94,12 @@ class Context:
         """
         return standing_margin(logits, labels, self._n_classes(logits))
 
+    def likeliest_wrong(self, logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """The class of the largest logit but the label's, (n,); a rejection is no class."""
+        wrong = logits[:, : self._n_classes(logits)].copy()
+        wrong[np.arange(len(labels)), labels] = -np.inf
+        return wrong.argmax(1)
+
     def _n_classes(self, logits: np.ndarray) -> int:
         return logits.shape[1] - self.rejects
 
@@ -114,12 +126,6 @@ def _loss_and_gradient(logits_of: Callable, loss: Callable) -> Callable:
         return value, tape.gradient(value, images), logits
 
     return loss_and_gradient
-
-
-def lengths(perturbation: np.ndarray, norm: float) -> np.ndarray:
-    """The norm (numpy.inf, 2 or 1) of each perturbation, shaped (n, 1, 1, 1)."""
-    flat = np.linalg.norm(perturbation.reshape(len(perturbation), -1), ord=norm, axis=1)
-    return flat[:, None, None, None].astype(np.float32)
 
 
 def project(candidate: np.ndarray, images: np.ndarray, epsilon: np.ndarray | float, context: Context) -> np.ndarray:

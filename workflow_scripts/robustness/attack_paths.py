@@ -1,8 +1,10 @@
-"""What an attack shares at all epsilons: the signs of the gradients on its way (no TensorFlow here).
+"""What an attack shares at all epsilons: the signs of the gradients on its way, or what it found (no TensorFlow here).
 
 FGSM takes one step along the signs at the image itself. BIM and PGD, from the image and with a step of fixed length in the
 maximum norm, walk the same way at every epsilon until the ball holds one of them back. So the signs of one walk that
 nothing holds back are enough for every epsilon that all steps together don't exceed, and for the first steps at smaller ones.
+
+An attack of least norm looks for the nearest example: what it finds is enough for every epsilon.
 """
 
 import json
@@ -15,6 +17,7 @@ import numpy as np
 from robustness.attack_settings import settings_from_note, without_epsilon
 from robustness.errors import UserError
 from robustness.files import read_npz, write_npz
+from robustness.lengths import lengths
 
 
 def pack(signs: np.ndarray) -> np.ndarray:
@@ -68,17 +71,6 @@ class AttackPath:
             here = np.clip(images + np.clip(moved, -epsilon, epsilon), *clip)
         return here, len(self.bits)
 
-    def check(self, path: str | Path, attack: dict, indices: np.ndarray, model_sha256: str) -> None:
-        """Raise UserError if these signs, read from path, are of another attack, of other images or of another model."""
-        same = (
-            (without_epsilon(attack) == self.attack, "another attack"),
-            (np.array_equal(indices, self.indices), "other images"),
-            (model_sha256 == self.model_sha256, "another model"),
-        )
-        for right, what in same:
-            if not right:
-                raise UserError(f"{path} holds the path of {what}: make it again.")
-
     def save(self, path: str | Path) -> None:
         """Write the path; equal paths give equal bytes."""
         arrays = {name: getattr(self, name) for name in ("bits", "attacked", "targets", "indices")}
@@ -89,10 +81,59 @@ class AttackPath:
     def load(path: str | Path) -> "AttackPath":
         """Read what save wrote; raises UserError for a broken or foreign file."""
         bits, shape, *arrays, note = read_npz(path, "bits", "shape", "attacked", "targets", "indices", "note")
-        try:
-            content = json.loads(str(note))
-            return AttackPath(bits, tuple(shape.tolist()), *arrays, content["attack"], content["model_sha256"])
-        except (json.JSONDecodeError, KeyError) as error:
-            raise UserError(
-                f"{path} does not say what it is the path of: remove it, so that it is made again."
-            ) from error
+        return AttackPath(bits, tuple(shape.tolist()), *arrays, *_noted(path, note))
+
+
+@dataclass(frozen=True, eq=False)
+class NearestExamples:
+    """What an attack of least norm found, however far off it lies.
+
+    images: (n, h, w, c) float32, the nearest examples, where there is none the image itself. targets, indices, attack,
+    model_sha256: as in an AttackPath.
+    """
+
+    images: np.ndarray
+    targets: np.ndarray
+    indices: np.ndarray
+    attack: dict
+    model_sha256: str
+
+    def follow(self, images: np.ndarray, epsilon: float) -> np.ndarray:
+        """Adversarial images at an epsilon, in pixel units: what lies within it, else the image; bit for bit what the attack gives."""
+        norm = {"inf": np.inf, "2": 2}[self.attack["norm"]]
+        return np.where(lengths(self.images - images, norm) <= epsilon, self.images, images)
+
+    def save(self, path: str | Path) -> None:
+        """Write the examples; equal ones give equal bytes."""
+        arrays = {name: getattr(self, name) for name in ("images", "targets", "indices")}
+        note = json.dumps({"attack": self.attack, "model_sha256": self.model_sha256}, sort_keys=True)
+        write_npz(path, **arrays, note=np.array(note))
+
+    @staticmethod
+    def load(path: str | Path) -> "NearestExamples":
+        """Read what save wrote; raises UserError for a broken or foreign file."""
+        *arrays, note = read_npz(path, "images", "targets", "indices", "note")
+        return NearestExamples(*arrays, *_noted(path, note))
+
+
+def check_shared(
+    shared: AttackPath | NearestExamples, path: str | Path, attack: dict, indices: np.ndarray, model_sha256: str
+) -> None:
+    """Raise UserError if what was read from path is of another attack, of other images or of another model."""
+    same = (
+        (without_epsilon(attack) == shared.attack, "another attack"),
+        (np.array_equal(indices, shared.indices), "other images"),
+        (model_sha256 == shared.model_sha256, "another model"),
+    )
+    for right, what in same:
+        if not right:
+            raise UserError(f"{path} holds the path of {what}: make it again.")
+
+
+def _noted(path: str | Path, note: np.ndarray) -> tuple[dict, str]:
+    """The attack and the hash of the model in a file's note."""
+    try:
+        content = json.loads(str(note))
+        return content["attack"], content["model_sha256"]
+    except (json.JSONDecodeError, KeyError) as error:
+        raise UserError(f"{path} does not say what it is the path of: remove it, so that it is made again.") from error

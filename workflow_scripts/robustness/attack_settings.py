@@ -2,39 +2,33 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
+from robustness.attack_declarations import METHODS, AttackDeclaration, declaration_of
 from robustness.errors import UserError
 from robustness.files import read_npz, write_npz
 
-METHODS = tuple(
-    sorted(path.stem for path in Path(__file__).with_name("attack_methods").glob("*.py") if path.stem != "__init__")
-)
-STEPPING = ("bim", "mim", "pgd")  # methods that need a step
-ITERATING = (*STEPPING, "apgd", "fmn")  # methods that get better with more iterations
-GRADIENT_FREE = ("noise", "square")
 LOSSES = ("cross_entropy", "scaled_cross_entropy", "margin", "dlr")
 CLIPS = ("ball", "pixel_range")
 LABELS = ("given", "predicted")
-WALKING = ("fgsm", "bim", "pgd")  # methods whose steps in the maximum norm are signs of a gradient
-SWEEPABLE = ("bim",)  # methods with a function `iterates`
 
 
 @dataclass(frozen=True)
 class AttackSettings:
     """An attack without its epsilon.
 
-    method: a module of robustness/attack_methods. norm: 'inf' or '2'. target: '' for an untargeted attack, else
+    method: a module of robustness/attack_methods. norm: 'inf', '2' or '0', one that the method has. target: '' for an untargeted attack, else
     'least_likely', 'random' or a class number. step: of one iteration, in the unit of epsilon; relative_step: the
     same as a share of epsilon (one of the two for an attack that takes steps, none for another). iterations,
     random_start, restarts, momentum (decay factor of mim), queries (of square): as the methods' papers name them.
     clip: what every iterate is cut to, one of CLIPS: the ball of epsilon and the pixels' range, or (bim) that range alone.
     loss: what is climbed, one of LOSSES; logit_scale: of scaled_cross_entropy, None finds it from the logits.
     labels: what an untargeted attack leads away from, one of LABELS: the given (true) class, or what the network predicts.
+    own: the settings that the method's file describes itself, by name; those left out have its defaults.
     """
 
     method: str
@@ -51,6 +45,12 @@ class AttackSettings:
     queries: int = 1
     clip: str = "ball"
     labels: str = "given"
+    own: dict = field(default_factory=dict, hash=False)
+
+    @property
+    def declaration(self) -> AttackDeclaration:
+        """What the method's file tells about it."""
+        return declaration_of(self.method)
 
     @property
     def bounded(self) -> bool:
@@ -61,7 +61,12 @@ class AttackSettings:
     def has_path(self) -> bool:
         """True if the attack walks the same way at every epsilon, until the ball holds it back (robustness.attack_paths)."""
         fixed = self.method == "fgsm" or (self.step is not None and not self.random_start and self.restarts == 1)
-        return self.method in WALKING and self.norm == "inf" and self.bounded and fixed
+        return self.declaration.sign_steps and self.norm == "inf" and self.bounded and fixed
+
+    @property
+    def shares(self) -> bool:
+        """True if what the attack does at one epsilon serves the others: one with a path, or one of least norm."""
+        return self.has_path or self.declaration.minimum_norm
 
     @property
     def targeted(self) -> bool:
@@ -84,9 +89,8 @@ class AttackSettings:
     @property
     def climbed_loss(self) -> str:
         """The loss whose gradient the attack follows: '' for one that follows none."""
-        if self.method in GRADIENT_FREE:
-            return ""
-        return {"fmn": "margin", "mim": "cross_entropy"}.get(self.method, self.loss)
+        climbs = self.declaration.climbs
+        return self.loss if climbs is None else climbs
 
 
 def settings_from_json(name: str, text: str) -> AttackSettings:
@@ -97,6 +101,7 @@ def settings_from_json(name: str, text: str) -> AttackSettings:
         raise UserError(f"the settings of attack {name} are no JSON object of attack settings ({error}).") from error
     if settings.method not in METHODS:
         raise UserError(f"attack {name}: there is no method {settings.method}; choose one of {', '.join(METHODS)}.")
+    check_own(f"attack {name}", settings)
     return settings
 
 
@@ -118,21 +123,42 @@ def reach_of(settings: AttackSettings, epsilon_text: str) -> float:
 
 def check_clip(where: str, settings: AttackSettings) -> None:
     """Raises UserError for an attack that is clipped to the pixel range alone and can't be: of another method or norm."""
-    if not settings.bounded and (settings.method, settings.norm) != ("bim", "inf"):
+    if not settings.bounded and not ("clip" in settings.declaration.keys and settings.norm == "inf"):
         raise UserError(f"{where} is pixel_range, which is for bim in norm inf only: remove it or take that.")
+
+
+def check_norm(where: str, settings: AttackSettings) -> None:
+    """Raises UserError for a norm in which the method does not work."""
+    if settings.norm not in settings.declaration.norms:
+        norms = ", ".join(settings.declaration.norms)
+        raise UserError(f"{where}: {settings.method} works in norm {norms}, not in {settings.norm}: choose another.")
+
+
+def check_own(where: str, settings: AttackSettings) -> None:
+    """Raises UserError for a setting that the method's file does not describe, or one that it requires and lacks."""
+    known, required = settings.declaration.own_keys, (settings.declaration.settings or {}).get("required", [])
+    if unknown := sorted(set(settings.own) - set(known)):
+        raise UserError(
+            f"{where} has the unknown setting {unknown[0]}; of its own {settings.method} has {', '.join(known) or 'none'}."
+        )
+    if missing := [key for key in required if key not in settings.own]:
+        raise UserError(f"{where} lacks the setting {missing[0]} of {settings.method}; add it.")
 
 
 def checked_sizes(settings: AttackSettings, epsilon_text: str) -> tuple[float, float]:
     """Epsilon and step of an attack as numbers, in epsilon's unit; raises UserError for settings that can't be carried out."""
-    if settings.method not in METHODS:
-        raise UserError(f"there is no attack {settings.method}: choose one of {', '.join(METHODS)}.")
+    declaration = settings.declaration
+    check_norm("--norm", settings)
+    check_own("--own", settings)
     try:
         epsilon = float(epsilon_text)
     except ValueError:
         epsilon = math.nan
     if not 0 <= epsilon < math.inf:
         raise UserError(f"epsilon '{epsilon_text}' is no size of a perturbation: write a number like 0.1 or 8.")
-    if settings.method in STEPPING and (settings.step is None) == (settings.relative_step is None):
+    if settings.norm == "0" and epsilon > 1:
+        raise UserError(f"epsilon {epsilon_text} is a share of the image's values in norm 0: give one from 0 to 1.")
+    if declaration.stepping and (settings.step is None) == (settings.relative_step is None):
         raise UserError(f"{settings.method} needs one of --step and --relative-step: give exactly one.")
     check_clip("--clip", settings)
     step = step_of(settings, epsilon_text)
@@ -195,7 +221,12 @@ class AdversarialSet:
 
 def describe(name: str, settings: AttackSettings, epsilon_text: str, unit: str, seed: int) -> dict:
     """The attack as it is noted in a set and in its records."""
-    return {"name": name, "epsilon": epsilon_text, "epsilon_unit": unit, "seed": seed} | asdict(settings)
+    return {"name": name, "epsilon": epsilon_text, "epsilon_unit": unit, "seed": seed} | as_noted(settings)
+
+
+def as_noted(settings: AttackSettings) -> dict:
+    """The settings as they are noted; without `own` where there are none, as files of such attacks have always been."""
+    return {key: value for key, value in asdict(settings).items() if key != "own" or value}
 
 
 def without_epsilon(note: dict) -> dict:
@@ -205,4 +236,6 @@ def without_epsilon(note: dict) -> dict:
 
 def settings_from_note(note: dict) -> AttackSettings:
     """The settings in what describe gave."""
-    return AttackSettings(**{key: note[key] for key in AttackSettings.__dataclass_fields__})
+    return AttackSettings(
+        **{key: note[key] for key in AttackSettings.__dataclass_fields__ if key != "own" or key in note}
+    )

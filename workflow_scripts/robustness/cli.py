@@ -72,7 +72,7 @@ def unit_option() -> Callable:
 
 def norm_option() -> Callable:
     """The norm of every epsilon of a program."""
-    return click.option("--norm", type=click.Choice(["inf", "2"]), default="inf", help="Norm that epsilon bounds.")
+    return click.option("--norm", type=click.Choice(["inf", "2", "0"]), default="inf", help="Norm that epsilon bounds.")
 
 
 def batch_size_option() -> Callable:

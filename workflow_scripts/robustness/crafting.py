@@ -71,7 +71,7 @@ def craft(
     """Adversarial images of a network and the targets aimed at: ((n, h, w, c) float32, (n,) int64, -1 for none).
 
     network: a Keras model from pixels to logits. images: (n, h, w, c) float32 pixels within clip. labels: (n,) int64.
-    epsilon, step: in pixel units; epsilon 0 gives the images back. seed: of random starts and targets.
+    epsilon, step: in pixel units (in norm 0 epsilon is a share of values); epsilon 0 gives the images back. seed: of random starts and targets.
     """
     attacked, targets = _attacked_classes(network, images, labels, settings, seed, batch_size)
     if epsilon == 0:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from robustness.attack_settings import ITERATING, AttackSettings, reaches_epsilon
+from robustness.attack_settings import AttackSettings, reaches_epsilon
 from robustness.comparisons import mcnemar_p
 from robustness.intervals import wilson_interval
 from robustness.marks import FAIL, ORDER, PASS, WARNING
@@ -204,7 +204,7 @@ def survives_huge_epsilon(name: str, evidence: Evidence) -> Iterator[Finding]:
 )
 def gains_from_iterations(name: str, evidence: Evidence) -> Iterator[Finding]:
     """Carlini et al. 2019, section 4: verify that attacks have converged."""
-    if evidence.settings is None or evidence.settings.method not in ITERATING:
+    if evidence.settings is None or not evidence.settings.declaration.iterating:
         return
     probed = evidence.probes.loc[evidence.probes["probe"] == "noise", "index"].unique()
     for epsilon in evidence.survivals:

@@ -44,7 +44,10 @@ def label_axes(axes, rows: pd.DataFrame, metric: str) -> None:
         reach = rows["x"].max()
         axes.plot([0, reach], [0, reach], color="0.4", linewidth=0.8, zorder=1)
     label_metric(axes, metric, rows["seeds"].max())
-    axes.set_xlabel(f"epsilon (norm {rows['norm'].iloc[0]}), on the pixel range {rows['epsilon_unit'].iloc[0]}")
+    unit = f"on the pixel range {rows['epsilon_unit'].iloc[0]}"
+    if rows["norm"].iloc[0] == "0":
+        unit = "share of the image's values"
+    axes.set_xlabel(f"epsilon (norm {rows['norm'].iloc[0]}), {unit}")
 
 
 def explain_marks(legend, marks: Iterable[str], width: int = 70) -> None:

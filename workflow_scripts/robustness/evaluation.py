@@ -116,6 +116,11 @@ def perturbation_norms(adversarial: np.ndarray, clean: np.ndarray) -> dict[str, 
     return {"linf": np.abs(difference).max(axis=1), "l2": np.sqrt((difference**2).sum(axis=1))}
 
 
+def changed_share(adversarial: np.ndarray, clean: np.ndarray) -> np.ndarray:
+    """The share of the values of each image, of all pixels and channels, that are not what they were: (n,) float64."""
+    return (adversarial != clean).reshape(len(clean), -1).mean(axis=1)
+
+
 def check_adversarial_set(
     adversarial: AdversarialSet, clean: Images, pixel_range: tuple[float, float], model_sha256: str
 ) -> dict[str, np.ndarray]:
@@ -152,7 +157,8 @@ def checked_norms(
 ) -> dict[str, np.ndarray]:
     """Norms (n,) of perturbations, in epsilon's unit; raises UserError where an image breaks a rule.
 
-    reach: (n,), the furthest that each image may be moved, in epsilon's unit. bound: what that is, in words.
+    reach: (n,), the furthest that each image may be moved, in epsilon's unit; in norm 0 the share of its values that may
+    change, and then the share that did is among the norms, as l0. bound: what that is, in words.
     """
     remedy = "craft it again."
     if images.dtype != np.float32 or images.shape != source.shape:
@@ -166,7 +172,12 @@ def checked_norms(
         raise UserError(f"{what} leaves the pixel range {low} to {high} ({images.min()} to {images.max()}): {remedy}")
     scale = pixel_scale(unit, pixel_range)
     norms = perturbation_norms(images, source)
-    reached = norms["linf" if norm == "inf" else "l2"]
+    if norm == "0":
+        share = changed_share(images, source)
+        if (share > reach + 1e-9).any():  # counts of values: no rounding but that of the division
+            raise UserError(f"{what} changes {share.max():.6g} of an image's values, more than {bound}: {remedy}")
+        return {name: values / scale for name, values in norms.items()} | {"l0": share}
+    reached = norms[f"l{norm}"]
     # Each pixel is rounded once, so in the Euclidean norm the error grows with the root of their number.
     pixels = 1 if norm == "inf" else float(np.sqrt(source[0].size))
     excess = reached - reach * scale * (1 + RELATIVE_TOLERANCE) - ABSOLUTE_TOLERANCE * (high - low) * pixels

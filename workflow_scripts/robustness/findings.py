@@ -215,6 +215,9 @@ def _sentences(rows: pd.DataFrame, defence: str, epsilon: str | None) -> str:
         if here["clip"].iloc[0] == "pixel_range":
             text += f"\n- Under {attack}, {defence} changed accuracy at epsilon {at} {_change(here)}. This attack {UNBOUNDED}."
             continue
+        if norm == "0":
+            text += f"\n- Under {attack}, {defence} changed robust accuracy at epsilon {at} {_change(here)}. Norm 0 has no worst case."
+            continue
         together = rows[(rows["attack"] == WORST_CASE) & (rows["norm"] == norm) & (rows["epsilon"] == at)]
         text += (
             f"\n- Under {attack}, {defence} changed robust accuracy at epsilon {at} {_change(here)}; under attacks that see "

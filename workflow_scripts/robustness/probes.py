@@ -10,8 +10,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from robustness.attack_declarations import NORMS
 from robustness.attack_losses import loss_named
-from robustness.attack_settings import ITERATING, AttackSettings
+from robustness.attack_settings import AttackSettings
 from robustness.crafting import choose_targets, class_logits
 from robustness.datasets import Images, to_pixels
 from robustness.gradients import has_zero_gradient
@@ -68,11 +69,13 @@ class Probes:
         """One row an image and probe: probe, attack ('' where it concerns all), norm, epsilon, index, label, prediction.
 
         attacks: of the study, with `results` of the bounded (records with attack and epsilon). cascade: of the worst case.
-        huge_epsilon: a share of the pixel range; of a network that rejects it is the whole range. Targeted attacks, which are not meant to find any error, are not
-        probed themselves; those that epsilon does not bound at the huge epsilon only.
+        huge_epsilon: a share of the pixel range; of a network that rejects it is the whole range. Targeted attacks, which
+        are not meant to find any error, are not probed themselves; those that epsilon does not bound at the huge epsilon
+        only. In norm 0 there are no probes: no attack of the worst case works in it, and noise of that kind would be another
+        attack.
         """
         texts = {name: list(dict.fromkeys(rows["epsilon"])) for name, rows in results.groupby("attack", sort=False)}
-        for norm in dict.fromkeys(settings.norm for settings in attacks.values()):
+        for norm in dict.fromkeys(settings.norm for settings in attacks.values() if settings.norm in NORMS):
             of_norm = {name: settings for name, settings in attacks.items() if settings.norm == norm}
             bounded = [name for name, settings in of_norm.items() if settings.bounded]
             epsilons = dict.fromkeys(text for name in bounded for text in texts.get(name, []) if float(text) > 0)
@@ -86,16 +89,16 @@ class Probes:
                 if not settings.bounded:
                     continue
                 for epsilon in (text for text in texts.get(name, []) if float(text) > 0):
-                    if settings.method in ITERATING:
-                        one_step = AttackSettings(
-                            "fgsm", norm=norm, loss=settings.climbed_loss, logit_scale=settings.logit_scale
-                        )
-                        self._probe("one_step", name, one_step, epsilon)
+                    if settings.declaration.iterating:
+                        if climbed := settings.climbed_loss:
+                            one_step = AttackSettings("fgsm", norm=norm, loss=climbed, logit_scale=settings.logit_scale)
+                            self._probe("one_step", name, one_step, epsilon)
                         twice = replace(settings, iterations=2 * settings.iterations)
                         standing = self._standing(results, name, epsilon)
                         self._probe("twice_the_iterations", name, twice, epsilon, standing)
             if bounded:  # else there is no worst case in this norm
-                reaching = {name: _reaching(replace(s, norm=norm), float(huge)) for name, s in cascade.items()}
+                known = {name: replace(s, norm=norm) for name, s in cascade.items() if norm in s.declaration.norms}
+                reaching = {name: _reaching(s, float(huge)) for name, s in known.items()}
                 self._cascade(reaching, norm, huge)
         return pd.concat(self.rows, ignore_index=True) if self.rows else pd.DataFrame(columns=COLUMNS)
 

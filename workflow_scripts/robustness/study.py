@@ -4,12 +4,14 @@ import math
 import re
 from collections.abc import Iterable
 from copy import deepcopy
+from operator import itemgetter
 from pathlib import Path
 
 import jsonschema
 import yaml
 
-from robustness.attack_settings import STEPPING, AttackSettings, check_clip, reaches_epsilon, step_of
+from robustness.attack_declarations import NORMS, declaration_of
+from robustness.attack_settings import AttackSettings, check_clip, reaches_epsilon, step_of
 from robustness.declarations import declarations_of
 from robustness.download import is_url
 from robustness.epsilon_units import EPSILON_UNITS
@@ -157,10 +159,16 @@ def trainable_of(model: dict) -> str | None:
     return model.get("trainable", "batch_normalization" if pretrained else "all")
 
 
+def norm_of(attack: dict) -> str:
+    """The norm of an attack's config entry: its own, or the first that its method knows."""
+    return str(attack.get("norm", declaration_of(attack["method"]).norms[0]))
+
+
 def settings_of(attack: dict, temperature: float = 1, norm: str | None = None) -> AttackSettings:
     """An attack's settings as its config entry says, on a model of this training temperature; norm overrides its own."""
     fields = {k: v for k, v in attack.items() if k not in ("models", "epsilons")}
-    fields["norm"] = norm or str(fields.get("norm", "inf"))
+    own = {key: fields.pop(key) for key in declaration_of(attack["method"]).own_keys if key in fields}
+    fields |= {"own": own, "norm": norm or norm_of(attack)}
     if "target" in fields:
         fields["target"] = str(fields["target"])
     if "logit_scale" in fields:
@@ -183,7 +191,7 @@ def attacks_on(config: dict, model: str, norm: str | None = None) -> list[str]:
         name
         for name, attack in config["attacks"].items()
         if model in attack.get("models", config["models"])
-        and norm in (None, str(attack.get("norm", "inf")))
+        and norm in (None, norm_of(attack))
         and any(float(text) > 0 for text in epsilons_of(config, name))
     ]
 
@@ -200,9 +208,9 @@ def bounded_attacks_on(config: dict, model: str, norm: str | None = None) -> lis
 
 
 def norms_of(config: dict, model: str) -> list[str]:
-    """The norms in which a model has a worst case: 'inf', '2'."""
+    """The norms in which a model has a worst case: 'inf', '2'; norm 0 has none, since no attack of the cascade works in it."""
     attacks = [config["attacks"][name] for name in bounded_attacks_on(config, model)]
-    return list(dict.fromkeys(str(attack.get("norm", "inf")) for attack in attacks))
+    return [norm for norm in dict.fromkeys(map(norm_of, attacks)) if norm in NORMS]
 
 
 def worst_case_epsilons(config: dict, model: str, norm: str) -> list[str]:
@@ -350,7 +358,13 @@ def check_study(config: dict, sources: dict) -> None:
         _check_model(config, name, model, sources)
     for name, attack in config["worst_case"]["attacks"].items():
         idle = [key for key in ("norm", "target", "models", "epsilons") if key in attack]
-        if idle := [key for key in idle if (key, attack[key]) != ("norm", "inf")]:  # which the schema fills in
+        norms = declaration_of(attack["method"]).norms
+        if not set(norms) & set(NORMS):
+            raise UserError(
+                f"worst_case.attacks.{name}.method is {attack['method']}, which works in norm {', '.join(norms)}; the worst case is "
+                f"counted in norm {', '.join(NORMS)}: remove it."
+            )
+        if idle := [key for key in idle if (key, str(attack[key])) != ("norm", norms[0])]:  # which the schema fills in
             raise UserError(
                 f"worst_case.attacks.{name}.{idle[0]} is not for the worst case, which takes norms and epsilons from the "
                 "study's attacks: remove it."
@@ -376,6 +390,12 @@ def check_study(config: dict, sources: dict) -> None:
             )
         _check_steps(f"worst_case.attacks.{name}", attack)
         _check_loss(f"worst_case.attacks.{name}", attack, config, config["models"], sources)
+    cascade = [declaration_of(attack["method"]).norms for attack in config["worst_case"]["attacks"].values()]
+    for norm in dict.fromkeys(norm for model in config["models"] for norm in norms_of(config, model)):
+        if not any(norm in norms for norms in cascade):
+            raise UserError(
+                f"worst_case.attacks has none that works in norm {norm}, in which models are attacked: add one."
+            )
     for name, attack in config["attacks"].items():
         if name in RESERVED:
             raise UserError(f"attacks.{name}: the name {name} means something else in the results: choose another.")
@@ -562,7 +582,7 @@ def _check_order(config: dict, name: str) -> None:
 
 def _check_steps(where: str, attack: dict) -> None:
     settings = settings_of(attack)
-    if settings.method in STEPPING and (settings.step is None) == (settings.relative_step is None):
+    if settings.declaration.stepping and (settings.step is None) == (settings.relative_step is None):
         raise UserError(f"{where} needs exactly one of 'step' and 'relative_step': give it one.")
     if settings.method == "pgd" and settings.restarts > 1 and not settings.random_start:
         raise UserError(f"{where}.restarts would repeat the same run without a random start: set random_start.")
@@ -607,6 +627,11 @@ def _check_attack(config: dict, where: str, attack: dict, texts: list[str], sour
     for text, value in zip(texts, values, strict=True):
         if not math.isfinite(value) or value < 0:
             raise UserError(f"{where}: epsilon {text} is below 0 or no number: give the size of the perturbation.")
+        if settings.norm == "0" and value > 1:
+            raise UserError(
+                f"{where}: epsilon {text} is the share of an image's values that may change, which is at most 1: give the "
+                "attack epsilons of its own."
+            )
         if settings.norm == "inf" and value > EPSILON_UNITS[unit]:
             raise UserError(
                 f"{where}: epsilon {text} is above the pixel range {unit}: lower it or change epsilon_unit."
@@ -640,8 +665,11 @@ def _check_side_by_side(config: dict, where: str, models: dict[str, list[str]], 
         attacked = config["attacks"][attack].get("models", config["models"])
         if spared := [model for model in every if model not in attacked]:
             raise UserError(f"{where}: {attack} is not run on {spared[0]}: leave one of them out, or run it.")
-    for key, names, kind, own in (("models", every, "dataset", None), ("attacks", attacks, "norm", "inf")):
-        kinds = {str(config[key][name].get(kind, own)) for name in names}
+    for key, names, kind, kind_of in (
+        ("models", every, "dataset", itemgetter("dataset")),
+        ("attacks", attacks, "norm", norm_of),
+    ):
+        kinds = {kind_of(config[key][name]) for name in names}
         if len(kinds) > 1:
             raise UserError(
                 f"{where}: its {key} are of the {kind}s {' and '.join(sorted(kinds))}: make a figure for each."
@@ -664,6 +692,10 @@ def _check_temperature_sweep(config: dict, where: str, sweep: dict) -> None:
         if float(sweep["epsilon"]) not in map(float, texts) or float(sweep["epsilon"]) == 0:
             raise UserError(
                 f"{where}.epsilon is {sweep['epsilon']}; {attack} has {', '.join(texts)}: take one of them above 0."
+            )
+        if norm_of(config["attacks"][attack]) not in NORMS:
+            raise UserError(
+                f"{where}.attacks names '{attack}', whose norm 0 has no worst case to stand beside it: leave it out."
             )
         if not settings_of(config["attacks"][attack]).bounded:
             raise UserError(

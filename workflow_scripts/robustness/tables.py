@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from robustness.evaluation import summarise
+from robustness.intervals import wilson_interval
 from robustness.marks import LEGEND, MARKS, accuracy_note, robust_note, worst
 from robustness.study_records import UNBOUNDED, WORST_CASE, StudyRecords
 from robustness.verdicts import raised, verdict_of
@@ -24,6 +25,10 @@ WORST_COLUMNS = [
 TRANSFER_COLUMNS = [
     *("dataset", "seed", "attack", "epsilon", "source", "target"),
     *("n", "correct", "accuracy", "ci_low", "ci_high", "verdict"),
+]
+TARGETED_COLUMNS = [
+    *("dataset", "architecture", "defence", "model", "seed", "attack", "epsilon", "epsilon_unit"),
+    *("method", "norm", "target", "n", "target_hits", "success", "ci_low", "ci_high", "verdict"),
 ]
 CURVE_COLUMNS = [
     "dataset",
@@ -47,7 +52,8 @@ def robust_accuracy(study: StudyRecords, verdicts: pd.DataFrame) -> pd.DataFrame
     """One row a (model, seed, attack, epsilon), in the config's order; accuracies in [0, 1], norms in epsilon's unit.
 
     Of a model that can reject the accuracy is that of images accepted and right.
-    verdict: the worst of all diagnostics that concern this attack at this epsilon.
+    verdict: the worst of all diagnostics that concern this attack at this epsilon. Where an attack's norm is 0 there is a
+    column max_l0 besides, the greatest share of an image's values that it changed.
     """
     rows = []
     for model in study.models:
@@ -59,7 +65,10 @@ def robust_accuracy(study: StudyRecords, verdicts: pd.DataFrame) -> pd.DataFrame
                     row = {key: attack[key] for key in ("epsilon", "epsilon_unit", "method", "norm", "clip", "target")}
                     row["verdict"] = verdict_of(verdicts, model, seed, name, attack["norm"], epsilon)
                     rows.append(summary | row | {"attack": name})
-    return pd.DataFrame(rows, columns=ROBUST_COLUMNS).astype({"target_hits": "Int64"})
+    place = ROBUST_COLUMNS.index("max_l2") + 1
+    of_norm_0 = ["max_l0"] if any(row["norm"] == "0" for row in rows) else []
+    columns = ROBUST_COLUMNS[:place] + of_norm_0 + ROBUST_COLUMNS[place:]
+    return pd.DataFrame(rows, columns=columns).astype({"target_hits": "Int64"})
 
 
 def worst_case(study: StudyRecords, verdicts: pd.DataFrame) -> pd.DataFrame:
@@ -111,6 +120,19 @@ def transfer(study: StudyRecords, robust: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(
         keys, key=lambda column: column.map(ranks.get(column.name, lambda value: value)), kind="stable"
     ).reset_index(drop=True)
+
+
+def targeted(robust: pd.DataFrame) -> pd.DataFrame:
+    """One row a (model, seed, targeted attack, epsilon): the share of images that the attack brought to its target.
+
+    Images of the target class are left out (of n too), so that no hit is the true class. success, ci_low, ci_high (95 %
+    Wilson): shares in [0, 1].
+    """
+    table = robust[robust["target"] != ""]
+    bounds = [wilson_interval(int(hits), int(n)) for hits, n in zip(table["target_hits"], table["n"], strict=True)]
+    success = (table["target_hits"] / table["n"]).astype(float)
+    table = table.assign(success=success, ci_low=[low for low, _ in bounds], ci_high=[high for _, high in bounds])
+    return table[TARGETED_COLUMNS].reset_index(drop=True)
 
 
 def clean_accuracy(summaries: list[dict]) -> pd.DataFrame:
@@ -166,6 +188,8 @@ def _robust_blocks(robust: pd.DataFrame, worst_cases: pd.DataFrame, clean: pd.Da
             f"epsilon on the pixel range {rows['epsilon_unit'].iloc[0]}; "
             f"clean accuracy on the same images {percent(_evaluated(clean, model, seed))}."
         )
+        for attack in dict.fromkeys(rows.loc[rows["norm"] == "0", "attack"]):
+            note += f" Of {attack} epsilon is the share of an image's values that may change; it has no worst case."
         for attack in dict.fromkeys(rows.loc[rows["clip"] == "pixel_range", "attack"]):
             note += f" {attack} {UNBOUNDED}."
         judged = [(row["attack"], row["norm"]) for _, row in rows.drop_duplicates("attack").iterrows()]
@@ -203,7 +227,7 @@ def curves(robust: pd.DataFrame, worst_cases: pd.DataFrame, clean: pd.DataFrame)
             "verdict": worst(group["verdict"]),
         }
         attacked = group[group["epsilon"].astype(float) > 0]
-        attacked = attacked.assign(perturbation=attacked["max_linf" if norm == "inf" else "max_l2"])
+        attacked = attacked.assign(perturbation=attacked[f"max_l{norm}"])
         unattacked = starts.assign(epsilon="0", perturbation=0.0)
         for epsilon, points in pd.concat([unattacked, attacked]).groupby("epsilon", sort=False):
             for metric in ("accuracy",) if attack == WORST_CASE else ("accuracy", "loss", "perturbation"):
@@ -225,6 +249,16 @@ def _worst_table(worst_cases: pd.DataFrame) -> pd.DataFrame:
     order = list(dict.fromkeys(worst_cases[keys].itertuples(index=False, name=None)))
     table.columns.name = None
     return table.loc[order].reset_index()
+
+
+def _targeted_table(hits: pd.DataFrame) -> pd.DataFrame:
+    """Models and attacks down, epsilons across."""
+    keys = ["dataset", "model", "seed", "attack", "norm", "target"]
+    cells = hits.assign(cell=hits.assign(accuracy=hits["success"]).apply(_marked, axis=1))
+    table = cells.pivot(index=keys, columns="epsilon", values="cell")
+    table = table[sorted(table.columns, key=float)].fillna("")
+    table.columns.name = None
+    return table.loc[list(dict.fromkeys(hits[keys].itertuples(index=False, name=None)))].reset_index()
 
 
 def _transfer_blocks(transfers: pd.DataFrame):
@@ -250,6 +284,10 @@ def _clean_table(clean: pd.DataFrame) -> pd.DataFrame:
 WORST_NOTE = (
     "Share of images, in per cent with 95 % Wilson intervals, that survive every attack of the study that epsilon bounds, "
     "every set that was crafted on another of its models and the cascade of worst_case, at this epsilon and all smaller ones."
+)
+TARGETED_NOTE = (
+    "Share of images, in per cent with 95 % Wilson intervals, that a targeted attack brought to its target, by epsilon: those "
+    "that are predicted as the target, and no other error. Images of the target class are left out."
 )
 TRANSFER_NOTE = (
     "Accuracy in per cent, with 95 % Wilson intervals, of the model of the column on sets that were crafted on the model of "
@@ -311,6 +349,17 @@ def worst_case_latex(worst_cases: pd.DataFrame, rejecting: Sequence[str] = ()) -
     """LaTeX, one row a model, seed and norm, epsilons across."""
     caption = f"Worst case. {WORST_NOTE}{robust_note(rejecting)} {LEGEND}"
     return latex(_worst_table(worst_cases), caption, "tab:worst-case")
+
+
+def targeted_markdown(hits: pd.DataFrame) -> str:
+    """Markdown, one row a model, seed and targeted attack, epsilons across."""
+    table = _targeted_table(hits).to_markdown(index=False, disable_numparse=True)
+    return f"# Targeted attacks\n\n{TARGETED_NOTE} {LEGEND}\n\n{table}\n"
+
+
+def targeted_latex(hits: pd.DataFrame) -> str:
+    """LaTeX, one row a model, seed and targeted attack, epsilons across."""
+    return latex(_targeted_table(hits), f"Targeted attacks. {TARGETED_NOTE} {LEGEND}", "tab:targeted")
 
 
 def transfer_markdown(transfers: pd.DataFrame, rejecting: Sequence[str] = ()) -> str:

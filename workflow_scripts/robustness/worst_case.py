@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from robustness.attack_settings import AttackSettings, step_of
-from robustness.crafting import context_of, craft, method_of
+from robustness.crafting import context_of, craft
 from robustness.evaluation import perturbation_norms
 from robustness.first_errors import first_errors
 from robustness.model_files import predict_logits
@@ -33,7 +33,7 @@ class Target:
 
     def search(self, images: np.ndarray, labels: np.ndarray, settings: AttackSettings, epsilon: str) -> np.ndarray:
         """The same where only errors count: an image is done with at its first, if the attack allows that."""
-        early = getattr(method_of(settings), "FIRST_ERROR", False) and settings.bounded and not settings.targeted
+        early = settings.declaration.first_error and settings.bounded and not settings.targeted
         if not early:
             return self.craft(images, labels, settings, epsilon)
         context = context_of(self.network, settings, *self._sizes(settings, epsilon), self.clip, self.seed)
@@ -72,7 +72,7 @@ def find_worst_case(
         started = time.monotonic()
         crafted = target.search(images[todo], labels[todo], settings, epsilon)
         wrong = fooled(target.predict(crafted), labels[todo])
-        norms = perturbation_norms(crafted, images[todo])["linf" if settings.norm == "inf" else "l2"] / target.scale
+        norms = perturbation_norms(crafted, images[todo])[f"l{settings.norm}"] / target.scale
         fell = 0
         for text in epsilons if least_norm else [epsilon]:
             # An attack at one epsilon is held to it by the evaluation; that of least norm is put where it belongs here.
@@ -84,13 +84,13 @@ def find_worst_case(
         LOG.info("epsilon %s, %s: %d of %d fell, %.1f s", epsilon, name, fell, len(todo), time.monotonic() - started)
 
     for name, settings in attacks.items():
-        if epsilons and getattr(method_of(settings), "MINIMUM_NORM", False):
+        if epsilons and settings.declaration.minimum_norm:
             todo = np.flatnonzero(falls_at > float(epsilons[0]))
             if len(todo):
                 spend(name, settings, todo, epsilons[-1], least_norm=True)
     for epsilon in epsilons:
         for name, settings in attacks.items():
-            if getattr(method_of(settings), "MINIMUM_NORM", False):
+            if settings.declaration.minimum_norm:
                 continue
             todo = np.flatnonzero(falls_at > float(epsilon))
             if not len(todo):

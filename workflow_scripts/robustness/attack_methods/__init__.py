@@ -5,9 +5,21 @@ context.clip, and the labels (n,) int64 (of a targeted attack: the targets), to 
 within context.epsilon of the images in context's norm (of bim with clip: pixel_range anywhere in the pixel range). NumPy
 arrays or TensorFlow tensors, in and out.
 
-A method of attack_settings.SWEEPABLE also has a function `iterates(context, images, labels, iterations)`, which gives
-what `attack` gives with each of the rising numbers of iterations.
+A function `iterates(context, images, labels, iterations)`, which gives what `attack` gives with each of the rising numbers
+of iterations, makes a method fit for iteration_sweeps.
 
-Two constants tell the worst case how to spend an attack: MINIMUM_NORM = True, one run serves all epsilons; FIRST_ERROR =
-True, it takes projected steps from one point, which robustness/first_errors.py takes with what stands alone.
+What everything else has to know about a method stands in constants at the top of its file. They are read without importing
+it (robustness/attack_declarations.py), so they have to be plain values; each may be left out.
+
+KEYS: the keys of its config entry, besides method, norm, models and epsilons, that other attacks have too, fields of
+AttackSettings. Who has `step` needs it or `relative_step`; who has `iterations` gets better with more of them. REQUIRED: those
+of KEYS that an entry must have. SETTINGS: the keys that no other attack has, a JSON schema of an object whose properties have
+descriptions and, unless they are required, defaults; the attack finds them in context.own.
+NORMS: the norms it works in, of 'inf', '2' and '0', the first is the default; ('inf', '2') if left out.
+CLIMBS: the loss whose gradient it follows, by its name in attack_losses.py, '' for an attack that follows none; if left
+out, what `loss` in the entry says, or cross_entropy.
+SIGN_STEPS = True: in the maximum norm each of its steps is a fixed length times the signs of a gradient, so that sets at
+several epsilons may share them (attack_paths.py). MINIMUM_NORM = True: it looks for the nearest example, so that one run serves
+all epsilons. FIRST_ERROR = True: it takes projected steps from one point, which the worst case takes with what stands alone
+(first_errors.py).
 """

@@ -8,6 +8,9 @@ import numpy as np
 
 from robustness.attack_context import project, random_direction, steepest
 
+KEYS = ("restarts", "loss", "logit_scale", "iterations")
+REQUIRED = ("iterations",)
+
 MOMENTUM = 0.75  # alpha of equation 4
 PROGRESS = 0.75  # rho: the share of steps that must have raised the loss
 

@@ -4,7 +4,10 @@ from cleverhans.tf2.attacks.projected_gradient_descent import projected_gradient
 
 from robustness.projected_steps import projected_steps
 
-FIRST_ERROR = True  # the worst case ends an image's way at its first error
+KEYS = ("labels", "target", "loss", "logit_scale", "step", "relative_step", "iterations", "clip")
+REQUIRED = ("iterations",)
+SIGN_STEPS = True
+FIRST_ERROR = True
 
 
 def attack(context, images, labels):

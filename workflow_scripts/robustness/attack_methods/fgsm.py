@@ -2,6 +2,9 @@
 
 from cleverhans.tf2.attacks.fast_gradient_method import fast_gradient_method
 
+KEYS = ("labels", "target", "loss", "logit_scale")
+SIGN_STEPS = True
+
 
 def attack(context, images, labels):
     """One step of length epsilon."""

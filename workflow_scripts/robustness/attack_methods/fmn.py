@@ -8,9 +8,14 @@ boundary seems far ends on the boundary itself or, where pixels are clipped, bef
 
 import numpy as np
 
-from robustness.attack_context import lengths, project
+from robustness.attack_context import project
+from robustness.lengths import lengths
 
-MINIMUM_NORM = True  # the worst case runs it once for all epsilons
+KEYS = ("iterations",)
+REQUIRED = ("iterations",)
+CLIMBS = "margin"
+MINIMUM_NORM = True
+
 STEP = 1.0, 0.01  # first and last alpha, as a share of the pixel range: Euclidean length of a step
 GAMMA = 0.05, 0.001  # first and last gamma: how much the ball shrinks or grows in an iteration
 

@@ -2,6 +2,10 @@
 
 from cleverhans.tf2.attacks.momentum_iterative_method import momentum_iterative_method
 
+KEYS = ("target", "step", "relative_step", "iterations", "momentum")
+REQUIRED = ("iterations",)
+CLIMBS = "cross_entropy"
+
 
 def attack(context, images, labels):
     """Steps along the gathered gradient, which cleverhans norms before it gathers it; the loss is cross-entropy.

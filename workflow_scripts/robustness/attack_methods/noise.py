@@ -4,6 +4,9 @@ import numpy as np
 
 from robustness.attack_context import project, random_direction
 
+KEYS = ("restarts",)
+CLIMBS = ""
+
 
 def attack(context, images, labels):
     """Random signs (norm inf) or a random direction (norm 2) of length epsilon; of `restarts` draws one that fools."""

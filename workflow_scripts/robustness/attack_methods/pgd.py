@@ -6,7 +6,10 @@ On other losses than cross-entropy it sees through logits that are merely large:
 import tensorflow as tf
 from cleverhans.tf2.attacks.projected_gradient_descent import projected_gradient_descent
 
-FIRST_ERROR = True  # the worst case ends an image's way at its first error
+KEYS = ("labels", "target", "loss", "logit_scale", "step", "relative_step", "iterations", "random_start", "restarts")
+REQUIRED = ("iterations",)
+SIGN_STEPS = True
+FIRST_ERROR = True
 
 
 def attack(context, images, labels):

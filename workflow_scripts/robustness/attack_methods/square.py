@@ -6,7 +6,12 @@ norm; tests hold the two side by side.
 
 import numpy as np
 
-from robustness.attack_context import lengths, project
+from robustness.attack_context import project
+from robustness.lengths import lengths
+
+KEYS = ("queries",)
+REQUIRED = ("queries",)
+CLIMBS = ""
 
 FIRST_SHARE = 0.8  # p: the share of pixels that the first square covers
 HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # of p, at these queries of 10,000 (section 4.1)
