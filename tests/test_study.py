@@ -256,7 +256,7 @@ HEATED = {
         ({"models/distilled/teacher": "techer"}, ["models.distilled.teacher", "techer", "define it"]),
         ({"models/distilled/teacher": "distilled"}, ["models.distilled", "circle"]),
         ({"models/undefended/initial": "undefended"}, ["models.undefended", "circle", "undefended <- undefended"]),
-        ({"models/teacher/initial": "distilled"}, ["'teacher' and 'initial' go in a circle", "let one train without"]),
+        ({"models/teacher/initial": "distilled"}, ["'teacher', 'initial' and 'substitute' go in a circle", "let one train without"]),
         ({"models/undefended/initial": "none"}, ["models.undefended.initial is 'none'", "define it in models"]),
         (
             {"models/undefended/initial": "distilled", "models/distilled/architecture": "report_student_cnn"},

@@ -1,5 +1,8 @@
 """The tables of a study, from the summaries of its records."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import pandas as pd
 
 from robustness.evaluation import summarise
@@ -78,12 +81,13 @@ def worst_case(study: StudyRecords, verdicts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=WORST_COLUMNS)
 
 
-def transfer(study: StudyRecords, robust: pd.DataFrame) -> pd.DataFrame:
+def transfer(study: StudyRecords, robust: pd.DataFrame, classifiers: Sequence[str] = ()) -> pd.DataFrame:
     """One row a (seed, attack, epsilon, source, target): accuracy of the target on sets that were crafted on the source.
 
     Where both are one it is the white-box attack. verdict: of that attack on the source; a set that was crafted where
     there is no gradient is as weak on any other model. Left out are targeted attacks, which want one class, and those
-    that epsilon does not bound.
+    that epsilon does not bound. classifiers: the models of another technique than a neural network; where there are any,
+    the column technique says intra, or cross where the target is one of them.
     """
     columns = ["dataset", "seed", "attack", "epsilon", "n", "correct", "accuracy", "ci_low", "ci_high", "verdict"]
     own = robust[(robust["target"] == "") & (robust["clip"] == "ball") & (robust["epsilon"].astype(float) > 0)]
@@ -101,6 +105,8 @@ def transfer(study: StudyRecords, robust: pd.DataFrame) -> pd.DataFrame:
     own = own[own["model"].isin([*study.transfers, *(row["source"] for row in rows)])]
     rows += [row[columns].to_dict() | {"source": row["model"], "target": row["model"]} for _, row in own.iterrows()]
     table = pd.DataFrame(rows, columns=TRANSFER_COLUMNS)
+    if classifiers:
+        table["technique"] = np.where(table["target"].isin(classifiers), "cross", "intra")
     models = {name: place for place, name in enumerate(study.models)}
     attacks = {name: place for place, name in enumerate(study.attacks)}
     ranks = {"attack": attacks.get, "source": models.get, "target": models.get, "epsilon": float}
@@ -268,7 +274,7 @@ def clean_markdown(clean: pd.DataFrame) -> str:
     return f"# Clean accuracy\n\nIn per cent, with 95 % Wilson intervals.\n\n{table}\n"
 
 
-def _latex(table: pd.DataFrame, caption: str, label: str) -> str:
+def latex(table: pd.DataFrame, caption: str, label: str) -> str:
     """A LaTeX table environment; needs the package booktabs."""
     escaped = table.map(_escape).rename(columns=_escape)
     alignment = "l" * len(table.columns)
@@ -291,12 +297,20 @@ def worst_case_markdown(worst_cases: pd.DataFrame) -> str:
 
 def worst_case_latex(worst_cases: pd.DataFrame) -> str:
     """LaTeX, one row a model, seed and norm, epsilons across."""
-    return _latex(_worst_table(worst_cases), f"Worst case. {WORST_NOTE} {LEGEND}", "tab:worst-case")
+    return latex(_worst_table(worst_cases), f"Worst case. {WORST_NOTE} {LEGEND}", "tab:worst-case")
+
+
+def _transfer_note(transfers: pd.DataFrame) -> str:
+    """What the matrices show, and which of their columns are of another technique."""
+    if "technique" not in transfers:
+        return TRANSFER_NOTE
+    crossed = dict.fromkeys(transfers.loc[transfers["technique"] == "cross", "target"])
+    return f"{TRANSFER_NOTE} No neural network is {', '.join(crossed)}: transfer to it is cross-technique, all other intra-technique."
 
 
 def transfer_markdown(transfers: pd.DataFrame) -> str:
     """Markdown, a matrix of sources and targets for each attack, epsilon and seed."""
-    text = f"# Transfer\n\n{TRANSFER_NOTE} {LEGEND}\n"
+    text = f"# Transfer\n\n{_transfer_note(transfers)} {LEGEND}\n"
     for title, table in _transfer_blocks(transfers):
         text += f"\n## {title}\n\n{table.to_markdown(index=False, disable_numparse=True)}\n"
     return text
@@ -305,7 +319,7 @@ def transfer_markdown(transfers: pd.DataFrame) -> str:
 def transfer_latex(transfers: pd.DataFrame) -> str:
     """LaTeX, a matrix of sources and targets for each attack, epsilon and seed."""
     return "% needs \\usepackage{booktabs}\n" + "\n".join(
-        _latex(table, f"{title}. {TRANSFER_NOTE} {LEGEND}", f"tab:transfer-{i}")
+        latex(table, f"{title}. {_transfer_note(transfers)} {LEGEND}", f"tab:transfer-{i}")
         for i, (title, table) in enumerate(_transfer_blocks(transfers), start=1)
     )
 
@@ -313,11 +327,11 @@ def transfer_latex(transfers: pd.DataFrame) -> str:
 def robust_latex(robust: pd.DataFrame, worst_cases: pd.DataFrame, clean: pd.DataFrame, verdicts: pd.DataFrame) -> str:
     """LaTeX in the shape of the published tables, a table environment a model and seed."""
     return "% needs \\usepackage{booktabs}\n" + "\n".join(
-        _latex(table.reset_index(), f"{title}. {note} {LEGEND}", f"tab:robust-{title.replace(', seed ', '-')}")
+        latex(table.reset_index(), f"{title}. {note} {LEGEND}", f"tab:robust-{title.replace(', seed ', '-')}")
         for title, note, table in _robust_blocks(robust, worst_cases, clean, verdicts)
     )
 
 
 def clean_latex(clean: pd.DataFrame) -> str:
     """LaTeX, one row a model and seed."""
-    return _latex(_clean_table(clean), "Clean accuracy in per cent, with 95 % Wilson intervals.", "tab:clean")
+    return latex(_clean_table(clean), "Clean accuracy in per cent, with 95 % Wilson intervals.", "tab:clean")
