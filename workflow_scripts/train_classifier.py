@@ -28,10 +28,14 @@ def main(train, info, name, dataset, technique, settings, images, seed, model, m
 
     from robustness.classifiers import train_classifier
     from robustness.datasets import DatasetInfo, Images
+    from robustness.errors import UserError
     from robustness.files import sha256_of, write_json
 
+    try:
+        own = dict(json.loads(settings))
+    except (ValueError, TypeError) as error:
+        raise UserError(f"--settings {settings} is no JSON object: write it like '{{\"trees\": 100}}'.") from error
     data, start = DatasetInfo.load(info), time.perf_counter()
-    own = json.loads(settings)
     classifier = train_classifier(technique, own, Images.load(train), data.pixel_range, len(data.classes), seed, images)
     seconds = round(time.perf_counter() - start, 3)
     classifier.save(model)

@@ -16,11 +16,11 @@ COLUMNS = [
     *("n", "correct", "accuracy", "ci_low", "ci_high", "verdict"),
 ]
 NOTE = (
-    "Accuracy in per cent, with 95 % Wilson intervals, of the target on sets that were crafted on a substitute, by epsilon; "
-    "beside it that on the same images unattacked (clean). A substitute is a network that was trained without the target's "
+    "Accuracy in per cent, with 95 % Wilson intervals, of the target on sets that were crafted on a substitute; beside it that "
+    "on the same images unattacked (clean). A substitute is a network that was trained without the target's "
     "weights: on the dataset (strict black box), or on the answers of a model to so many queries, and on no label of the "
-    "dataset (Papernot et al. 2017). Agreement is the share of the clean images, none of which a substitute has seen, on "
-    "which it predicts what the target predicts. Technique: intra, the target is a neural network like the substitute; "
+    "dataset (Papernot et al. 2017). Agreement is the share of the clean images, none of which trained a substitute, on which "
+    "it predicts what the target predicts. Technique: intra, the target is a neural network like the substitute; "
     "cross, it is none. The mark is that of the attack on the substitute."
 )
 
@@ -79,7 +79,7 @@ def _wide(table: pd.DataFrame) -> pd.DataFrame:
         "attack",
     ]
     wide = cells.pivot(index=keys, columns="epsilon", values="cell")
-    wide = wide[sorted(wide.columns, key=float)].fillna("")
+    wide = wide[sorted(wide.columns, key=float)].fillna("").rename(columns="epsilon {}".format)
     wide.columns.name = None
     return wide.loc[list(dict.fromkeys(cells[keys].itertuples(index=False, name=None)))].reset_index()
 

@@ -8,6 +8,7 @@ import importlib
 import io
 import pickle
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from robustness.files import whole_file
 from robustness.splits import stratified_sample
 
 LEAST_PROBABILITY = 1e-9  # its logarithm stands for that of a probability of 0, so that losses are finite
+TECHNIQUES = Path(__file__).parent / "techniques"
 PACKAGES = ("sklearn", "numpy", "scipy")  # whose classes a file may hold
 
 
@@ -59,6 +61,20 @@ class Classifier:
             temporary.write_bytes(pickle.dumps(vars(self), protocol=5))
 
 
+def _technique(name: str, settings: dict) -> tuple[dict, Callable]:
+    """The settings of a technique with its defaults, and its function `classifier`."""
+    known = sorted(path.stem for path in TECHNIQUES.glob("*.py") if path.stem != "__init__")
+    if name not in known:
+        raise UserError(f"there is no technique {name}: choose one of {', '.join(known)}.")
+    module = importlib.import_module(f"robustness.techniques.{name}")
+    properties = module.SETTINGS["properties"]
+    if unknown := sorted(set(settings) - set(properties)):
+        raise UserError(f"{name} has no setting {unknown[0]}; it may have {', '.join(sorted(properties))}.")
+    return {
+        key: entry["default"] for key, entry in properties.items() if "default" in entry
+    } | settings, module.classifier
+
+
 def train_classifier(
     name: str,
     settings: dict,
@@ -70,15 +86,17 @@ def train_classifier(
 ) -> Classifier:
     """Fit a classifier of robustness/techniques on images, or on `limit` of them, stratified.
 
-    Raises UserError where there are fewer images than `limit`, a class has none, or the settings don't fit the images.
+    settings: those of the technique's SETTINGS, defaults where they are left out. Raises UserError where there is no such
+    technique or setting, there are fewer images than `limit`, a class has none, or the settings don't fit the images.
     """
+    settings, classifier = _technique(name, settings)
     if limit is not None:
         train = train.take(stratified_sample(train.labels, limit, seed))
     if missing := sorted(set(range(n_classes)) - set(train.labels.tolist())):
         raise UserError(f"class {missing[0]} has no image among the {len(train)} to train {name} on: take more.")
     if settings.get("neighbours", 0) > len(train):
         raise UserError(f"neighbours is {settings['neighbours']}, but there are {len(train)} images: lower it.")
-    estimator = importlib.import_module(f"robustness.techniques.{name}").classifier(settings, seed)
+    estimator = classifier(settings, seed)
     with threadpool_limits(limits=1):
         estimator.fit(to_pixels(train.images, (0.0, 1.0)).reshape(len(train), -1), train.labels)
     return Classifier(estimator, train.images.shape[1:], n_classes, pixel_range)
