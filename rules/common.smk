@@ -565,7 +565,9 @@ def all_plots():
     """Every figure of the study, without its suffix."""
     found = [f"training/{model}/seed{seed}" for model in NETWORKS for seed in SEEDS]
     found += [f"confusion/{model}/seed{seed}" for model in MODELS for seed in SEEDS]
-    found += [f"erasing/{dataset}" for dataset in {m["dataset"]: 0 for m in config["models"].values() if m.get("erasing")}]
+    found += [
+        f"erasing/{dataset}" for dataset in {m["dataset"]: 0 for m in config["models"].values() if m.get("erasing")}
+    ]
     worst_cases = {(config["models"][model]["dataset"], norm): 0 for model in MODELS for norm in NORMS[model]}
     found += [f"accuracy/{dataset}/worst_case_norm_{norm}" for dataset, norm in worst_cases]
     for sweep in SWEEPS:

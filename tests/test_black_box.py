@@ -2,12 +2,15 @@
 
 import csv
 import json
+import re
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from conftest import ROOT, copy_project, run
+from sklearn.naive_bayes import GaussianNB
 from small_study import SmallStudy
 from test_study import check
 
@@ -80,7 +83,7 @@ def small(tmp_path):
     measured = SmallStudy(
         folder=tmp_path / "evaluation",
         clean={"net": 90, "stolen": [*range(60), *range(90, 100)], "forest": 80},
-        attacked={("fgsm", "net", "0.1"): 5, ("fgsm", "stolen", "0.1"): 8, ("fgsm", "stolen", "0.20"): 2},
+        attacked={("fgsm", model, epsilon): 5 for model in ("net", "stolen") for epsilon in ("0.1", "0.20")},
         transferred={
             ("fgsm", "stolen", "net", "0.1"): 40,
             ("fgsm", "stolen", "net", "0.20"): 30,
@@ -191,6 +194,25 @@ def test_the_substitute_began_with_none_of_the_attacked_images(black_box_run):
     assert metadata["queries"] == 20 * 2**2 and metadata["settings"]["images"] == 20
     with np.load(black_box_run / "results/datasets/fashion_mnist/test.npz") as test:
         assert len(test["labels"]) == 100
+
+
+def test_a_new_technique_as_the_readme_tells_it(black_box_run, tmp_path):
+    """One file and one config entry; no other model is trained anew."""
+    folder = shutil.copytree(black_box_run, tmp_path / "clone", symlinks=True)
+    told = (ROOT / "README.md").read_text().split("### Add a classifier")[1].split("### ")[0]
+    code = re.search(r"```python\n(.*?)```", told, re.DOTALL)[1]
+    (folder / "workflow_scripts/robustness/techniques/naive_bayes.py").write_text(code)
+    entry = re.search(r"`(technique: \{.*\})`", told)[1]
+    (folder / "b.yaml").write_text(f"models: {{bayes: {{dataset: fashion_mnist, {entry}}}}}\n")
+    words = ["snakemake", "--cores", "1", "results/evaluation/bayes/seed3/clean.json", "--configfile", CONFIG, "b.yaml"]
+    done = run(folder, *words).stdout
+    assert re.search(r"^total +2$", done, re.MULTILINE)  # trained and evaluated
+    parts = [np.load(folder / f"results/datasets/fashion_mnist/{name}.npz") for name in ("train", "test")]
+    flat = [(part["images"].reshape(len(part["labels"]), -1) / 255, part["labels"]) for part in parts]
+    own = GaussianNB(var_smoothing=0.01).fit(*flat[0]).score(*flat[1])
+    found = json.loads((folder / "results/evaluation/bayes/seed3/clean.json").read_text())
+    assert found["architecture"] == "naive_bayes"
+    assert found["parts"]["test"]["accuracy"] == pytest.approx(own, abs=0.021)  # two images, for rounding
 
 
 def test_the_same_study_plans_nothing_and_another_forest_what_hangs_on_it(black_box_run):
