@@ -45,7 +45,7 @@ class Classifier:
 
         Log-probabilities, those below LEAST_PROBABILITY raised to it; the decision values of a technique without
         probabilities (support vector machines), of two classes 0 and that of the second. The largest is the
-        classifier's own prediction. One thread computes, so that bits do not depend on their number.
+        classifier's own prediction (scikit-learn's with break_ties=True, where pairwise votes tie). One thread computes, so that bits do not depend on their number.
         """
         low, high = self.pixel_range
         pixels = (images.reshape(len(images), -1) - np.float32(low)) / np.float32(high - low)
