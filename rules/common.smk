@@ -69,6 +69,9 @@ def one_of(names):
 
 MODELS = list(config["models"])
 STUDENTS = [name for name in MODELS if "teacher" in config["models"][name]]
+SUBSTITUTES = [name for name in MODELS if "substitute" in config["models"][name]]
+CLASSIFIERS = [name for name in MODELS if study.is_classifier(config["models"][name])]
+NETWORKS = [name for name in MODELS if name not in CLASSIFIERS]
 ADVERSARIALLY_TRAINED = [name for name in MODELS if "adversarial" in config["models"][name]]
 SEEDS = config["seeds"]
 ATTACKS = list(config["attacks"])
@@ -102,13 +105,15 @@ def program(name):
 
 
 @functools.cache
-def modules(name, *methods, network=None):
+def modules(name, *methods, network=None, technique=None):
     """All shared modules that a program imports, directly or not, so that a change in one re-runs just its rules.
 
-    methods: of the attacks that it carries out, network: the architecture that it builds; it imports these by their names.
+    methods: of the attacks that it carries out, network: the architecture that it builds, technique: of the classifier that
+    it trains; it imports these by their names.
     """
     found = {SCRIPTS / f"robustness/attack_methods/{method}.py" for method in methods}
     found |= {SCRIPTS / f"robustness/networks/{network}.py"} if network else set()
+    found |= {SCRIPTS / f"robustness/techniques/{technique}.py"} if technique else set()
     todo = [SCRIPTS / f"{name}.py", *found]
     while todo:
         tree = ast.parse(todo.pop().read_text(encoding="utf-8"))
@@ -222,7 +227,7 @@ def preprocess_options(wildcards):
 
 
 def training_options(wildcards):
-    """The recipe of a model, with its augmentation and its temperature, distillation or adversarial neighbours."""
+    """The recipe of a model, with its augmentation and its temperature, distillation, adversarial neighbours or queries."""
     model = config["models"][wildcards.model]
     values = {
         "dataset": model["dataset"],
@@ -235,10 +240,19 @@ def training_options(wildcards):
         "temperature": model.get("temperature"),
         "augmentation": model.get("augmentation"),
     }
-    own = dict(model.get("adversarial", model.get("distillation", {})))
-    if "adversarial" in model:
+    own = dict(model.get("adversarial", model.get("distillation", model.get("substitute", {}))))
+    own.pop("of", None)  # the target is an input
+    if "adversarial" in model or "substitute" in model:
         own["epsilon_unit"] = config["epsilon_unit"]
     return options(values | model["training"] | own)
+
+
+def classifier_options(wildcards):
+    """The technique of a classifier and its settings."""
+    model = config["models"][wildcards.model]
+    settings = dict(model["technique"])
+    values = {"dataset": model["dataset"], "technique": settings.pop("name"), "images": settings.pop("images", None)}
+    return options(values | {"settings": json.dumps(settings, sort_keys=True)})
 
 
 def attack_options(wildcards):
@@ -341,12 +355,23 @@ def baseline_words():
 
 def training_runs_options():
     """Models with their baselines and those they start from, and seeds, as options of aggregate_training."""
-    words = [word for model in MODELS for word in ("--model", model)]
+    words = [word for model in NETWORKS for word in ("--model", model)]
     words += [word for seed in SEEDS for word in ("--seed", str(seed))]
     words += baseline_words()
-    for model in MODELS:
+    for model in NETWORKS:
         if initial := config["models"][model].get("initial"):
             words += ["--initial", model, initial]
+    return shlex.join(words)
+
+
+def black_box_options():
+    """Each attacked pair of a target and a network made without it, what that was trained on, and the techniques."""
+    words = [word for seed in SEEDS for word in ("--seed", str(seed))]
+    for target in MODELS:
+        if target not in SUBSTITUTES:
+            technique = "cross" if target in CLASSIFIERS else "intra"
+            for substitute, trained_on in study.black_boxes_on(config, target).items():
+                words += ["--pair", target, substitute, trained_on, technique]
     return shlex.join(words)
 
 
@@ -399,6 +424,17 @@ def erasing_schedule(wildcards):
     return f"{MODELS_DIR}/datasets/{model['dataset']}/erasing.npz" if model["erasing"] else []
 
 
+def artifact_of(model, seed):
+    """The trained model: a network, or a classifier of another technique."""
+    name = "classifier.pickle" if model in CLASSIFIERS else "model.keras"
+    return f"{MODELS_DIR}/models/{model}/seed{seed}/{name}"
+
+
+def target_file(wildcards):
+    """The trained model that a substitute asks, of the same seed."""
+    return artifact_of(config["models"][wildcards.model]["substitute"]["of"], wildcards.seed)
+
+
 def teacher_file(wildcards):
     """The trained teacher of a student, of the same seed."""
     return f"{MODELS_DIR}/models/{config['models'][wildcards.model]['teacher']}/seed{wildcards.seed}/model.keras"
@@ -441,6 +477,9 @@ ATTACK_SUMMARIES = [
     for attack in ATTACKS
     for model in attacked_models(attack)
     for seed in SEEDS
+]
+SUBSTITUTE_METADATA = [
+    f"{MODELS_DIR}/models/{model}/seed{seed}/metadata.json" for model in SUBSTITUTES for seed in SEEDS
 ]
 WORST_CASES = [
     f"{RESULTS}/evaluation/{model}/seed{seed}/worst_case/norm_{norm}"
@@ -487,8 +526,11 @@ def attack_records(wildcards):
 
 
 def transfer_sources(model):
-    """What is scored on an attacked model as transfer: (other model, attack, its epsilons above 0) of the same dataset."""
-    if not study.attacks_on(config, model):
+    """What is scored on an attacked model as transfer: (other model, attack, its epsilons above 0) of the same dataset.
+
+    On a model of another technique, which is attacked in no other way, always.
+    """
+    if model not in CLASSIFIERS and not study.attacks_on(config, model):
         return []
     dataset = config["models"][model]["dataset"]
     return [
@@ -528,9 +570,11 @@ def runs_options():
 
 def all_plots():
     """Every figure of the study, without its suffix."""
-    found = [f"training/{model}/seed{seed}" for model in MODELS for seed in SEEDS]
+    found = [f"training/{model}/seed{seed}" for model in NETWORKS for seed in SEEDS]
     found += [f"confusion/{model}/seed{seed}" for model in MODELS for seed in SEEDS]
-    found += [f"erasing/{dataset}" for dataset in {m["dataset"]: 0 for m in config["models"].values() if m["erasing"]}]
+    found += [
+        f"erasing/{dataset}" for dataset in {m["dataset"]: 0 for m in config["models"].values() if m.get("erasing")}
+    ]
     worst_cases = {(config["models"][model]["dataset"], norm): 0 for model in MODELS for norm in NORMS[model]}
     found += [f"accuracy/{dataset}/worst_case_norm_{norm}" for dataset, norm in worst_cases]
     for sweep in SWEEPS:

@@ -10,7 +10,7 @@ rule evaluate_model:
         program=program("evaluate_model"),
         modules=modules("evaluate_model"),
         env="envs/tensorflow.yaml",
-        model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
+        model=lambda wildcards: artifact_of(wildcards.model, wildcards.seed),
         metadata=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/metadata.json",
         validation=model_file("validation.npz"),
         test=model_file("test.npz"),
@@ -134,7 +134,7 @@ rule evaluate_transfer:
         program=program("evaluate_transfer"),
         modules=modules("evaluate_transfer"),
         env="envs/tensorflow.yaml",
-        model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
+        model=lambda wildcards: artifact_of(wildcards.model, wildcards.seed),
         images=model_file("evaluation.npz"),
         info=model_file("dataset.json"),
         sources=lambda wildcards: [

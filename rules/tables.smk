@@ -5,7 +5,7 @@
 #        changed; where the study has iteration sweeps, tables/iterations.{csv,md}, and tables/iteration_curves.csv for their figures;
 #        tables/training.{csv,md}; tables/drops.{csv,md}, averages over epsilons; where it has temperature sweeps,
 #        tables/temperatures.{csv,md}, and tables/temperature_curves.csv for their figures; tables/published.{csv,md} where the
-#        study names published numbers.
+#        study names published numbers; tables/black_box.{csv,md,tex} where it has substitutes.
 
 NAMES = ["robust_accuracy", "clean_accuracy", "worst_case", "transfer"]
 NAMES += ["rejections"] if study.rejecting_models(config) else []
@@ -18,6 +18,8 @@ if SWEEPS:
     TABLES += ["iterations.csv", "iterations.md", "iteration_curves.csv"]
 if config["temperature_sweeps"]:
     TABLES += ["temperatures.csv", "temperatures.md", "temperature_curves.csv"]
+if SUBSTITUTES:
+    TABLES += ["black_box.csv", "black_box.md", "black_box.tex"]
 if config["published"]:
     TABLES += ["published.csv", "published.md"]
 
@@ -28,6 +30,7 @@ localrules:
     aggregate_iterations,
     aggregate_training,
     aggregate_temperatures,
+    aggregate_black_box,
     compare_published,
     write_findings,
 
@@ -59,10 +62,12 @@ rule aggregate_tables:
         evaluation=lambda wildcards, input: str(Path(input.clean[0]).parents[2]),
         folder=lambda wildcards, output: str(Path(output.tables[0]).parent),
         runs=runs_options(),
+        classifiers=shlex.join(word for model in CLASSIFIERS for word in ("--classifier", model)),
     shell:
         "python {input.program:q}"
         " --evaluation-folder {params.evaluation:q}"
         " {params.runs}"
+        " {params.classifiers}"
         " --verdicts {input.verdicts:q}"
         " --output-folder {params.folder:q}"
         " > {log:q} 2>&1"
@@ -182,7 +187,7 @@ rule aggregate_training:
         trainings=expand(
             "{folder}/models/{model}/seed{seed}/{name}",
             folder=MODELS_DIR,
-            model=MODELS,
+            model=NETWORKS,
             seed=SEEDS,
             name=["metadata.json", "history.csv"],
         ),
@@ -246,6 +251,44 @@ rule aggregate_temperatures:
         " --table {output.table:q}"
         " --text {output.text:q}"
         " --curves {output.curves:q}"
+        " > {log:q} 2>&1"
+
+
+rule aggregate_black_box:
+    input:
+        program=program("aggregate_black_box"),
+        modules=modules("aggregate_black_box"),
+        env="envs/light.yaml",
+        clean=CLEAN_SUMMARIES,
+        metadata=SUBSTITUTE_METADATA,
+        transfer=f"{RESULTS}/tables/transfer.csv",
+    output:
+        table=f"{RESULTS}/tables/black_box.csv",
+        text=f"{RESULTS}/tables/black_box.md",
+        latex=f"{RESULTS}/tables/black_box.tex",
+    log:
+        f"{RESULTS}/logs/aggregate_black_box.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/aggregate_black_box.tsv"
+    conda:
+        "../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=grown(10),
+    params:
+        evaluation=lambda wildcards, input: str(Path(input.clean[0]).parents[2]),
+        models=lambda wildcards, input: str(Path(input.metadata[0]).parents[2]),
+        pairs=black_box_options(),
+    shell:
+        "python {input.program:q}"
+        " --evaluation-folder {params.evaluation:q}"
+        " --models-folder {params.models:q}"
+        " --transfer {input.transfer:q}"
+        " {params.pairs}"
+        " --table {output.table:q}"
+        " --text {output.text:q}"
+        " --latex {output.latex:q}"
         " > {log:q} 2>&1"
 
 

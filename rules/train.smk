@@ -1,7 +1,10 @@
 # Needs: datasets/DATASET/{train,validation,erasing}.npz; model.keras of a student's teacher, and of a model that another
-#        starts from; downloads/SOURCE/FILE of pretrained weights.
-# Makes: models/MODEL/seedSEED/{model.keras,history.csv,metadata.json}.
-# A killed run leaves checkpoints/MODEL-seedSEED.npz, and the next start goes on from there.
+#        starts from; downloads/SOURCE/FILE of pretrained weights; for a substitute the model that it asks, and
+#        datasets/DATASET/{test,evaluation}.npz.
+# Makes: models/MODEL/seedSEED/{model.keras,history.csv,metadata.json}, for a classifier of another technique
+#        models/MODEL/seedSEED/{classifier.pickle,metadata.json}.
+# A killed run leaves checkpoints/MODEL-seedSEED.npz, and the next start goes on from there; not so a substitute's or a
+# classifier's, which are short.
 
 
 rule train_model:
@@ -24,7 +27,7 @@ rule train_model:
     benchmark:
         f"{MODELS_DIR}/benchmarks/train_model/{{model}}/seed{{seed}}.tsv"
     wildcard_constraints:
-        model=one_of(name for name in MODELS if name not in STUDENTS + ADVERSARIALLY_TRAINED),
+        model=one_of(name for name in NETWORKS if name not in STUDENTS + ADVERSARIALLY_TRAINED + SUBSTITUTES),
     priority: training_priority
     conda:
         "../envs/tensorflow.yaml"
@@ -167,5 +170,95 @@ rule distill_student:
         " --state {params.state:q}"
         " --model {output.model:q}"
         " --history {output.history:q}"
+        " --metadata {output.metadata:q}"
+        " > {log:q} 2>&1"
+
+
+rule train_substitute:
+    input:
+        program=program("train_substitute"),
+        modules=training_modules("train_substitute"),
+        env="envs/tensorflow.yaml",
+        target=target_file,
+        test=model_file("test.npz"),
+        evaluation=model_file("evaluation.npz"),
+        validation=model_file("validation.npz"),
+        info=model_file("dataset.json"),
+        weights=weights_file,
+    output:
+        model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
+        history=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/history.csv",
+        metadata=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/metadata.json",
+    log:
+        f"{MODELS_DIR}/logs/train_substitute/{{model}}/seed{{seed}}.log",
+    benchmark:
+        f"{MODELS_DIR}/benchmarks/train_substitute/{{model}}/seed{{seed}}.tsv"
+    wildcard_constraints:
+        model=one_of(SUBSTITUTES),
+    priority: training_priority
+    conda:
+        "../envs/tensorflow.yaml"
+    threads: config["threads"]["train"]
+    resources:
+        gpu=config["gpu"],
+        mem_mb=grown(8000),
+        runtime=grown(240),
+    params:
+        threads=config["threads"]["train"],
+        options=training_options,
+        weights=lambda wildcards, input: f"--weights {input.weights}" if input.weights else "",
+    shell:
+        "python {input.program:q}"
+        " --target {input.target:q}"
+        " --train {input.test:q}"
+        " --evaluation {input.evaluation:q}"
+        " --validation {input.validation:q}"
+        " --info {input.info:q}"
+        " {params.weights}"
+        " --name {wildcards.model:q}"
+        " --seed {wildcards.seed}"
+        " {params.options}"
+        " --threads {params.threads}"
+        " --model {output.model:q}"
+        " --history {output.history:q}"
+        " --metadata {output.metadata:q}"
+        " > {log:q} 2>&1"
+
+
+rule train_classifier:
+    input:
+        program=program("train_classifier"),
+        modules=lambda wildcards: modules(
+            "train_classifier", technique=config["models"][wildcards.model]["technique"]["name"]
+        ),
+        env="envs/tensorflow.yaml",
+        train=model_file("train.npz"),
+        info=model_file("dataset.json"),
+    output:
+        model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/classifier.pickle",
+        metadata=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/metadata.json",
+    log:
+        f"{MODELS_DIR}/logs/train_classifier/{{model}}/seed{{seed}}.log",
+    benchmark:
+        f"{MODELS_DIR}/benchmarks/train_classifier/{{model}}/seed{{seed}}.tsv"
+    wildcard_constraints:
+        model=one_of(CLASSIFIERS),
+    priority: training_priority
+    conda:
+        "../envs/tensorflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(8000),
+        runtime=grown(240),
+    params:
+        options=classifier_options,
+    shell:
+        "python {input.program:q}"
+        " --train {input.train:q}"
+        " --info {input.info:q}"
+        " --name {wildcards.model:q}"
+        " --seed {wildcards.seed}"
+        " {params.options}"
+        " --model {output.model:q}"
         " --metadata {output.metadata:q}"
         " > {log:q} 2>&1"

@@ -10,11 +10,12 @@ from conftest import ROOT, run
 
 SCRIPTS = ROOT / "workflow_scripts"
 PROGRAMS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
-HEAVY = {"tensorflow", "keras", "cleverhans", "pandas", "matplotlib", "PIL", "scipy"}
+HEAVY = {"tensorflow", "keras", "cleverhans", "pandas", "matplotlib", "PIL", "scipy", "sklearn"}
 WITH_TENSORFLOW = {
     *(
         "train_model",
         "train_adversarially",
+        "train_substitute",
         "distill_student",
         "craft_path",
         "craft_adversarial",
@@ -119,6 +120,14 @@ TEMPERATURES = [
     "aggregate_temperatures", "--robust", "d.json", "--clean", "d.json", "--worst-cases", "d.json", "--verdicts", "d.json",
     "--sweep", "s", "0.1", "--table", "t.csv", "--text", "t.md", "--curves", "c.csv",
 ]  # fmt: skip
+CLASSIFIER = [
+    "train_classifier", "--train", "i.npz", "--info", "d.json", "--name", "m", "--dataset", "d", "--technique", "forest",
+    "--seed", "1", "--model", "o.pickle", "--metadata", "o.json",
+]  # fmt: skip
+BLACK_BOX = [
+    "aggregate_black_box", "--evaluation-folder", ".", "--models-folder", ".", "--seed", "1", "--table", "t.csv",
+    "--text", "t.md", "--latex", "t.tex",
+]  # fmt: skip
 PUBLISHED = [
     "--published", "d.json", "--robust", "d.json", "--clean", "d.json", "--training", "d.json", "--drops", "d.json",
     "--table", "t.csv", "--text", "t.md",
@@ -189,6 +198,10 @@ PUBLISHED = [
         (["aggregate_training", *TRAINING], "metadata.json does not exist"),
         (["aggregate_training", *TRAINING, "--baseline", "m", "other"], "the baseline other is not among the models"),
         ([*TEMPERATURES, "--member", "s", "teacher", "m", "hot"], "'hot' is not a valid float"),
+        (CLASSIFIER, "d.json is not valid JSON"),
+        ([*CLASSIFIER, "--settings", "{trees"], "--settings {trees is no JSON object"),
+        ([*CLASSIFIER, "--settings", "3"], "--settings 3 is no JSON object"),
+        ([*BLACK_BOX, "--transfer", "nowhere.csv"], "does not exist"),
         (["compare_published", *PUBLISHED], "d.json has other columns than source, model"),
         (["select_evaluation_subset", "--test", "i.npz", "--n", "5", "--seed", "1", "--output", "o.npz"], "can't be read"),
         (["draw_erasing_schedule", "--info", "nowhere.json"], "does not exist"),

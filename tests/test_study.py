@@ -59,6 +59,9 @@ JSMA = {"method": "jsma", "epsilons": [0.1]}
 NEAREST = {"method": "carlini_wagner", "iterations": 9}
 RANGE = {"method": "bim", "clip": "pixel_range", "relative_step": 0.5, "iterations": 10}
 SWEEP = {"method": "bim", "relative_step": 0.1, "epsilon": 0.05, "iterations": [1, 10]}
+SUBSTITUTE = {"substitute": {"of": "undefended", "images": 9, "rounds": 2, "step": 0.1}}
+STOLEN = MODEL | SUBSTITUTE | {"training": {"epochs": 1, "checkpoint": "last"}}
+FOREST = {"dataset": "fashion_mnist", "technique": {"name": "random_forest"}}
 WEIGHTS = {"format": "weights", "licence": "?", "mirrors": ["folder"]}
 UNPACKED = {"name": "a.h5", "sha256_unpacked": "0" * 64}
 COMPARISON = {"title": "t", "models": ["undefended", "teacher"], "attacks": ["fgsm", "pgd"]}
@@ -278,13 +281,45 @@ HEATED = {
         ({"models/distilled/teacher": "techer"}, ["models.distilled.teacher", "techer", "define it"]),
         ({"models/distilled/teacher": "distilled"}, ["models.distilled", "circle"]),
         ({"models/undefended/initial": "undefended"}, ["models.undefended", "circle", "undefended <- undefended"]),
-        ({"models/teacher/initial": "distilled"}, ["'teacher' and 'initial' go in a circle", "let one train without"]),
+        ({"models/teacher/initial": "distilled"}, ["'teacher', 'initial' and 'substitute' go in a circle", "let one train without"]),
         ({"models/undefended/initial": "none"}, ["models.undefended.initial is 'none'", "define it in models"]),
         (
             {"models/undefended/initial": "distilled", "models/distilled/architecture": "report_student_cnn"},
             ["models.undefended.initial is 'distilled'", "report_student_cnn", "use one architecture"],
         ),
         ({"datasets/d": OTHER, "models/m": MODEL | {"dataset": "d", "initial": "teacher"}}, ["models.m.initial", "use one dataset"]),
+        ({"models/s": STOLEN, "models/s/substitute/rounds": 0}, ["models.s.substitute.rounds is 0", "at least 1"]),
+        ({"models/s": STOLEN, "models/s/substitute/step": None}, ["models.s.substitute lacks the key step"]),
+        ({"models/s": STOLEN, "models/s/substitute/of": "nobody"}, ["models.s.substitute.of is 'nobody'", "name another model"]),
+        ({"models/s": STOLEN, "models/s/substitute/of": "s"}, ["models.s.substitute.of is 's'", "name another model"]),
+        ({"models/s": STOLEN, "models/s/substitute/step": 2}, ["models.s.substitute.step 2 is above the pixel range 0-1"]),
+        ({"models/s": STOLEN, "models/s/substitute/images": 1501}, ["substitute.images is 1501", "of 2000 test images 500"]),
+        ({"datasets/d": OTHER, "models/s": STOLEN | {"dataset": "d"}}, ["models.s.substitute.of", "trained on fashion_mnist", "use one dataset"]),
+        ({"models/s": STOLEN, "models/undefended/initial": "s"}, ["models.undefended", "circle", "undefended <- s <- undefended"]),
+        ({"models/s": STOLEN, "models/s/erasing": True}, ["models.s has both 'substitute' and 'erasing'"]),
+        ({"models/s": STOLEN, "models/s/initial": "undefended"}, ["models.s has both 'substitute' and 'initial'"]),
+        ({"models/s": STOLEN, "models/s/baseline": "undefended"}, ["models.s has both 'substitute' and 'baseline'"]),
+        ({"models/s": STOLEN, "models/s/training/checkpoint": "val_loss"}, ["models.s.training.checkpoint is val_loss", "set last"]),
+        ({"models/s": MODEL | SUBSTITUTE}, ["models.s.training.checkpoint is val_accuracy", "set last"]),
+        ({"models/s": STOLEN, "models/s/training/early_stopping": {"patience": 1}}, ["models.s.training.early_stopping", "remove it"]),
+        ({"models/s": STOLEN, "models/s/training/optimizer": {"cosine": True}}, ["models.s.training.optimizer.cosine", "remove it"]),
+        ({"models/s": STOLEN, "models/distilled/baseline": "s"}, ["models.distilled.baseline is 's', a substitute"]),
+        ({"models/f": FOREST | {"training": {"epochs": 1}}}, ["models.f", "unknown key training", "dataset, technique"]),
+        ({"models/f": FOREST | {"technique": {}}}, ["models.f.technique lacks the key name"]),
+        ({"models/f": FOREST | {"technique": {"name": "oak"}}}, ["models.f.technique.name is 'oak'", "decision_tree, k_nearest_neighbours"]),
+        ({"models/f": FOREST, "models/f/technique/leaves": 3}, ["models.f.technique", "unknown key leaves", "depth, images, name, trees"]),
+        ({"models/f": FOREST, "models/f/technique/trees": 0}, ["models.f.technique.trees is 0", "at least 1"]),
+        ({"models/f": FOREST, "models/f/technique/images": 0}, ["models.f.technique.images is 0", "at least 1"]),
+        ({"models/f": FOREST | {"dataset": "mnist"}}, ["models.f.dataset", "mnist", "fashion_mnist"]),
+        ({"models/f": FOREST, "attacks/pgd/models": ["f"]}, ["attacks.pgd.models names 'f'", "no gradient", "leave it out"]),
+        ({"models/f": FOREST, "iteration_sweeps": {"x": SWEEP | {"models": ["f"]}}}, ["iteration_sweeps.x.models names 'f'", "no gradient"]),
+        ({"models/f": FOREST, "models/distilled/teacher": "f"}, ["models.distilled.teacher is 'f'", "name a network"]),
+        ({"models/f": FOREST, "models/undefended/initial": "f"}, ["models.undefended.initial is 'f'", "name a network"]),
+        ({"models/f": FOREST, "models/distilled/baseline": "f"}, ["models.distilled.baseline is 'f'", "another technique"]),
+        (
+            {"models/f": FOREST, "plots/comparisons": {"x": COMPARISON | {"models": ["undefended", "f"]}}},
+            ["plots.comparisons.x: fgsm is not run on f", "leave one of them out"],
+        ),
         ({"models/undefended/augmentation": {}}, ["models.undefended.augmentation", "of a length of at least 1"]),
         ({"models/undefended/augmentation": {"zoom": 2}}, ["augmentation", "unknown key zoom", "blur, height_shift"]),
         ({"models/undefended/augmentation": {"rotation": 0}}, ["augmentation.rotation", "0", "more than 0"]),

@@ -11,12 +11,18 @@ from robustness.cli import in_file, program, runs_options
 @runs_options
 @in_file("--verdicts", "verdicts.csv of diagnose_attacks.")
 @click.option(
+    "--classifier",
+    "classifiers",
+    multiple=True,
+    help="A model of another technique than a neural network; once for each.",
+)
+@click.option(
     "--output-folder",
     required=True,
     type=click.Path(file_okay=False),
     help="Where the tables go, as .csv, .md and .tex, and curves.csv for the figures.",
 )
-def main(verdicts, output_folder, **runs):
+def main(verdicts, classifiers, output_folder, **runs):
     """Gather the records' summaries into tables: .csv, Markdown and LaTeX; no robust accuracy without its verdict.
 
     The table of rejections is made where a model of the study can reject an image.
@@ -31,7 +37,7 @@ def main(verdicts, output_folder, **runs):
     clean = tables.clean_accuracy([study.clean_summary(model, seed) for model in study.models for seed in study.seeds])
     robust = tables.robust_accuracy(study, judged)
     worst_case = tables.worst_case(study, judged)
-    transfer = tables.transfer(study, robust)
+    transfer = tables.transfer(study, robust, classifiers)
     write_records(clean, target / "clean_accuracy.csv")
     write_records(robust, target / "robust_accuracy.csv")
     write_records(worst_case, target / "worst_case.csv")

@@ -4,8 +4,8 @@ from robustness.cli import in_file, out_file, program, threads_option
 
 
 @program
-@in_file("--model", "The network (.keras).")
-@in_file("--metadata", "The network's metadata (.json).")
+@in_file("--model", "The network (.keras), or a classifier of another technique (.pickle).")
+@in_file("--metadata", "The model's metadata (.json).")
 @in_file("--validation", "Validation images (.npz).")
 @in_file("--test", "Test images (.npz).")
 @in_file("--evaluation", "The test images that attacks start from (.npz).")
@@ -25,16 +25,15 @@ def main(model, metadata, validation, test, evaluation, info, threads, records, 
     from robustness import evaluation as scoring
     from robustness.datasets import DatasetInfo, Images, to_pixels
     from robustness.files import read_json, write_json
-    from robustness.model_files import load_network, predict_logits
     from robustness.records import write_records
+    from robustness.scored_models import load_logits
 
     devices.prepare(threads, seed=0)
     data = DatasetInfo.load(info)
-    network = load_network(model, data.shape, len(data.classes))
+    logits = load_logits(model, data.shape, len(data.classes))
 
     def scored(images):
-        logits = predict_logits(network, to_pixels(images.images, data.pixel_range))
-        table = scoring.score(logits, images.labels, len(data.classes))
+        table = scoring.score(logits(to_pixels(images.images, data.pixel_range)), images.labels, len(data.classes))
         table.insert(0, "index", images.indices)
         return table
 

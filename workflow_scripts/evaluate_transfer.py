@@ -6,7 +6,7 @@ from robustness.cli import in_file, out_file, program, seed_option, threads_opti
 
 
 @program
-@in_file("--model", "The scored network (.keras).")
+@in_file("--model", "The scored network (.keras), or a classifier of another technique (.pickle).")
 @in_file("--images", "The images that the sets were crafted from (.npz).")
 @in_file("--info", "dataset.json of the dataset.")
 @click.option(
@@ -52,12 +52,12 @@ def main(model, images, info, sources, models_folder, adversarial_folder, seed, 
     from robustness.errors import UserError
     from robustness.evaluation import check_adversarial_set, score
     from robustness.files import sha256_of
-    from robustness.model_files import load_network, predict_logits
     from robustness.records import write_records
+    from robustness.scored_models import load_logits
 
     devices.prepare(threads, seed=0)
     data, clean = DatasetInfo.load(info), Images.load(images)
-    network = load_network(model, data.shape, len(data.classes))
+    logits = load_logits(model, data.shape, len(data.classes))
     digest, tables = functools.cache(sha256_of), []
     for name, attack, epsilons in sources:
         for epsilon in epsilons.split(","):  # one set at a time: all together may not fit into memory
@@ -73,7 +73,7 @@ def main(model, images, info, sources, models_folder, adversarial_folder, seed, 
                 )
             columns = {"source": name, "attack": attack, "epsilon": epsilon, "norm": crafted.attack["norm"]}
             columns |= {"index": crafted.indices, "label": crafted.labels}
-            scored = score(predict_logits(network, crafted.images), crafted.labels, len(data.classes))
+            scored = score(logits(crafted.images), crafted.labels, len(data.classes))
             answers = [name for name in ("prediction", "class_prediction") if name in scored]
             tables.append(pd.DataFrame(columns | {name: scored[name] for name in answers}))
     write_records(pd.concat(tables), records)

@@ -20,6 +20,7 @@ from robustness.network_settings import WITH_BASE, WITH_WIDTH, check_head
 from robustness.published import AVERAGES, Published, read_published
 
 DEFENCES = Path(__file__).with_name("defences")  # a file a method
+TECHNIQUES = Path(__file__).parent / "techniques"  # the classifiers that are no neural network
 RESERVED = ("worst_case", "worst_case_norm_inf", "worst_case_norm_2", "clean", "iterations")  # names no attack may have
 
 
@@ -142,13 +143,52 @@ def temperature_of(config: dict, model: str) -> float:
     return entry.get("distillation", entry).get("temperature", 1)
 
 
+def trained_after(entry: dict) -> list[str]:
+    """The models that must be trained before that of an entry: its teacher, its initial one, the target of a substitute."""
+    named = (entry.get("teacher"), entry.get("initial"), entry.get("substitute", {}).get("of"))
+    return [name for name in named if name is not None]
+
+
 def waiting_for(config: dict, model: str) -> list[str]:
     """The models that are trained only after this one: those that learn from it or start from it, and theirs in turn."""
     found: list[str] = []
     for name, entry in config["models"].items():
-        if model in (entry.get("teacher"), entry.get("initial")):
+        if model in trained_after(entry):
             found += [name, *waiting_for(config, name)]
     return list(dict.fromkeys(found))
+
+
+def is_classifier(entry: dict) -> bool:
+    """Whether a model is of another technique than a neural network, without gradients that an attack could follow."""
+    return "technique" in entry
+
+
+def fill_attacked_models(config: dict) -> None:
+    """Name the networks, in place, in all attacks without `models`, where not every model of the study is a network."""
+    networks = [name for name, entry in config["models"].items() if not is_classifier(entry)]
+    if len(networks) < len(config["models"]):
+        for attack in (*config["attacks"].values(), *config["iteration_sweeps"].values()):
+            attack.setdefault("models", networks)
+
+
+def lineage_of(config: dict, model: str) -> set[str]:
+    """A model with those whose weights or soft labels it was made of, and theirs in turn."""
+    entry = config["models"][model]
+    parents = [name for name in (entry.get("teacher"), entry.get("initial")) if name is not None]
+    return {model}.union(*(lineage_of(config, parent) for parent in parents))
+
+
+def black_boxes_on(config: dict, model: str) -> dict[str, str]:
+    """The networks through which a model is attacked as a black box, and what each of them was trained on.
+
+    Those are the attacked networks of its dataset that were made without it: neither shares a lineage with the other.
+    """
+    found = {}
+    for name, entry in config["models"].items():
+        related = lineage_of(config, name) & lineage_of(config, model)
+        if entry["dataset"] == config["models"][model]["dataset"] and not related and bounded_attacks_on(config, name):
+            found[name] = f"answers of {entry['substitute']['of']}" if "substitute" in entry else "dataset"
+    return found
 
 
 def trainable_of(model: dict) -> str | None:
@@ -229,10 +269,15 @@ def baseline_of(config: dict, model: str) -> str | None:
     plain = [
         name
         for name, other in config["models"].items()
-        if other["dataset"] == entry["dataset"] and defence_of(config, name) == "none"
+        if other["dataset"] == entry["dataset"] and defence_of(config, name) == "none" and _may_be_baseline(other)
     ]
     same = [name for name in plain if config["models"][name]["architecture"] == entry["architecture"]]
     return next(iter(same + plain), None)
+
+
+def _may_be_baseline(entry: dict) -> bool:
+    """Neither an adversary's substitute nor a model of another technique is what a network would be without its defence."""
+    return "substitute" not in entry and not is_classifier(entry)
 
 
 def defence_of(config: dict, model: str) -> str:
@@ -350,8 +395,10 @@ def example_epsilon(config: dict, attack: str) -> str | None:
 def check_study(config: dict, sources: dict) -> None:
     """Check what no schema can say: names that must exist, sizes that must fit. Raises UserError with one sentence.
 
-    config: with defaults filled in. sources: all sources, the config's own among them.
+    config: with defaults filled in; those that no schema can tell are filled in here. sources: all sources, the config's
+    own among them.
     """
+    fill_attacked_models(config)
     for name, dataset in config["datasets"].items():
         _check_dataset(f"datasets.{name}", dataset, sources)
     for name, model in config["models"].items():
@@ -478,6 +525,12 @@ def _check_model(config: dict, name: str, model: dict, sources: dict) -> None:
     where = f"models.{name}"
     if model["dataset"] not in config["datasets"]:
         raise UserError(f"{where}.dataset is '{model['dataset']}'; this study has {', '.join(config['datasets'])}.")
+    for key, other in (("teacher", model.get("teacher")), ("initial", model.get("initial"))):
+        if is_classifier(config["models"].get(other, {})):
+            raise UserError(f"{where}.{key} is '{other}', which is no network: name a network.")
+    if is_classifier(model):
+        _check_technique(config, name, model["technique"])
+        return
     if ("teacher" in model) != ("distillation" in model):
         raise UserError(f"{where} has only one of 'teacher' and 'distillation': a distilled student needs both.")
     _check_network(where, model, sources)
@@ -495,8 +548,15 @@ def _check_model(config: dict, name: str, model: dict, sources: dict) -> None:
         other = config["models"].get(model["baseline"])
         if other is None or model["baseline"] == name or other["dataset"] != model["dataset"]:
             raise UserError(f"{where}.baseline is '{model['baseline']}': name another model of the same dataset.")
+        if not _may_be_baseline(other):
+            raise UserError(
+                f"{where}.baseline is '{model['baseline']}', a substitute or a classifier of another technique: name a model "
+                "that differs by its defence."
+            )
     if "claim" in model and baseline_of(config, name) is None:
         raise UserError(f"{where}.claim has no model to be held against: name one as its baseline.")
+    if "substitute" in model:
+        _check_substitute(config, name, model, sources)
     _check_order(config, name)
     if "teacher" not in model:
         return
@@ -517,6 +577,53 @@ def _check_model(config: dict, name: str, model: dict, sources: dict) -> None:
         )
     if "temperature" in model:
         raise UserError(f"{where}.temperature is not for a student: set distillation.temperature.")
+
+
+def _check_technique(config: dict, name: str, technique: dict) -> None:
+    known = sorted(path.stem for path in TECHNIQUES.glob("*.py") if path.stem != "__init__")
+    if technique["name"] not in known:
+        raise UserError(f"models.{name}.technique.name is '{technique['name']}'; allowed are {', '.join(known)}.")
+    schema = declarations_of(TECHNIQUES / f"{technique['name']}.py").literals["SETTINGS"]
+    schema = schema | {"properties": {"name": {}, "images": {}} | schema["properties"], "additionalProperties": False}
+    for key in ("technique", name, "models"):
+        schema = {"properties": {key: schema}}
+    check_schema(config, schema, "config")
+
+
+def _check_substitute(config: dict, name: str, model: dict, sources: dict) -> None:
+    where, substitute, training = f"models.{name}", model["substitute"], model["training"]
+    other, dataset = config["models"].get(substitute["of"]), config["datasets"][model["dataset"]]
+    if other is None or substitute["of"] == name:
+        raise UserError(f"{where}.substitute.of is '{substitute['of']}': name another model of this study.")
+    if other["dataset"] != model["dataset"]:
+        raise UserError(
+            f"{where}.substitute.of is '{substitute['of']}', trained on {other['dataset']}, but the substitute has "
+            f"{model['dataset']}: use one dataset."
+        )
+    idle = ("teacher", "adversarial", "temperature", "augmentation", "initial", "baseline", "claim")
+    if found := [key for key in idle if key in model] + ["erasing"] * model["erasing"]:
+        raise UserError(f"{where} has both 'substitute' and '{found[0]}', but learns nothing but answers: remove one.")
+    if training["checkpoint"] != "last":
+        raise UserError(
+            f"{where}.training.checkpoint is {training['checkpoint']}, but an adversary has no validation images: set last."
+        )
+    if "early_stopping" in training:
+        raise UserError(f"{where}.training.early_stopping: an adversary has no validation images: remove it.")
+    if found := [key for key in ("drop_every", "cosine") if training["optimizer"].get(key)]:
+        raise UserError(
+            f"{where}.training.optimizer.{found[0]} follows epochs of one length, and a substitute's grow: remove it."
+        )
+    if substitute["step"] > EPSILON_UNITS[config["epsilon_unit"]]:
+        raise UserError(
+            f"{where}.substitute.step {substitute['step']:g} is above the pixel range {config['epsilon_unit']}: lower it "
+            "or change epsilon_unit."
+        )
+    n_test = dataset["split"].get("test_limit", sources[dataset["source"]].get("n_test"))
+    if n_test and substitute["images"] > n_test - dataset["evaluation"]["n"]:
+        raise UserError(
+            f"{where}.substitute.images is {substitute['images']}, but of {n_test} test images {dataset['evaluation']['n']} "
+            "are attacked: lower it, or the dataset's evaluation.n."
+        )
 
 
 def _check_augmentation(where: str, augmentation: dict) -> None:
@@ -566,16 +673,15 @@ def _check_initial(config: dict, name: str, model: dict) -> None:
 
 
 def _check_order(config: dict, name: str) -> None:
-    """No model may wait for itself, through its teacher, the model it starts from, theirs and so on."""
+    """No model may wait for itself, through its teacher, the model it starts from, its target, theirs and so on."""
     ways = [[name]]
     while ways:
         way = ways.pop()
-        entry = config["models"].get(way[-1], {})
-        for before in filter(None, (entry.get("teacher"), entry.get("initial"))):
+        for before in trained_after(config["models"].get(way[-1], {})):
             if before in way:
                 raise UserError(
-                    f"models.{name}: 'teacher' and 'initial' go in a circle ({' <- '.join([*way, before])}): let one train "
-                    "without."
+                    f"models.{name}: 'teacher', 'initial' and 'substitute' go in a circle ({' <- '.join([*way, before])}): "
+                    "let one train without."
                 )
             ways.append([*way, before])
 
@@ -623,6 +729,10 @@ def _check_attack(config: dict, where: str, attack: dict, texts: list[str], sour
     for model in attack.get("models", []):
         if model not in config["models"]:
             raise UserError(f"{where}.models names '{model}'; this study has {', '.join(config['models'])}.")
+        if is_classifier(config["models"][model]):
+            raise UserError(
+                f"{where}.models names '{model}', which has no gradient and is scored on the sets of networks: leave it out."
+            )
     values = [float(text) for text in texts]
     for text, value in zip(texts, values, strict=True):
         if not math.isfinite(value) or value < 0:

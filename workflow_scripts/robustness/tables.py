@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from robustness.evaluation import summarise
@@ -90,12 +91,13 @@ def worst_case(study: StudyRecords, verdicts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=WORST_COLUMNS)
 
 
-def transfer(study: StudyRecords, robust: pd.DataFrame) -> pd.DataFrame:
+def transfer(study: StudyRecords, robust: pd.DataFrame, classifiers: Sequence[str] = ()) -> pd.DataFrame:
     """One row a (seed, attack, epsilon, source, target): accuracy of the target on sets that were crafted on the source.
 
     Where both are one it is the white-box attack. verdict: of that attack on the source; a set that was crafted where
     there is no gradient is as weak on any other model. Left out are targeted attacks, which want one class, and those
-    that epsilon does not bound.
+    that epsilon does not bound. classifiers: the models of another technique than a neural network; where there are any,
+    the column technique says intra, or cross where the target is one of them.
     """
     columns = ["dataset", "seed", "attack", "epsilon", "n", "correct", "accuracy", "ci_low", "ci_high", "verdict"]
     own = robust[(robust["target"] == "") & (robust["clip"] == "ball") & (robust["epsilon"].astype(float) > 0)]
@@ -113,6 +115,8 @@ def transfer(study: StudyRecords, robust: pd.DataFrame) -> pd.DataFrame:
     own = own[own["model"].isin([*study.transfers, *(row["source"] for row in rows)])]
     rows += [row[columns].to_dict() | {"source": row["model"], "target": row["model"]} for _, row in own.iterrows()]
     table = pd.DataFrame(rows, columns=TRANSFER_COLUMNS)
+    if classifiers:
+        table["technique"] = np.where(table["target"].isin(classifiers), "cross", "intra")
     models = {name: place for place, name in enumerate(study.models)}
     attacks = {name: place for place, name in enumerate(study.attacks)}
     ranks = {"attack": attacks.get, "source": models.get, "target": models.get, "epsilon": float}
@@ -351,6 +355,15 @@ def worst_case_latex(worst_cases: pd.DataFrame, rejecting: Sequence[str] = ()) -
     return latex(_worst_table(worst_cases), caption, "tab:worst-case")
 
 
+def _transfer_note(transfers: pd.DataFrame, rejecting: Sequence[str]) -> str:
+    """What the matrices show, and which of their columns are of another technique."""
+    if "technique" not in transfers:
+        return TRANSFER_NOTE + accuracy_note(rejecting)
+    crossed = ", ".join(dict.fromkeys(transfers.loc[transfers["technique"] == "cross", "target"]))
+    technique = f" No neural network is {crossed}: transfer to it is cross-technique, all other intra-technique."
+    return TRANSFER_NOTE + technique + accuracy_note(rejecting)
+
+
 def targeted_markdown(hits: pd.DataFrame) -> str:
     """Markdown, one row a model, seed and targeted attack, epsilons across."""
     table = _targeted_table(hits).to_markdown(index=False, disable_numparse=True)
@@ -364,7 +377,7 @@ def targeted_latex(hits: pd.DataFrame) -> str:
 
 def transfer_markdown(transfers: pd.DataFrame, rejecting: Sequence[str] = ()) -> str:
     """Markdown, a matrix of sources and targets for each attack, epsilon and seed."""
-    text = f"# Transfer\n\n{TRANSFER_NOTE}{accuracy_note(rejecting)} {LEGEND}\n"
+    text = f"# Transfer\n\n{_transfer_note(transfers, rejecting)} {LEGEND}\n"
     for title, table in _transfer_blocks(transfers):
         text += f"\n## {title}\n\n{table.to_markdown(index=False, disable_numparse=True)}\n"
     return text
@@ -373,7 +386,7 @@ def transfer_markdown(transfers: pd.DataFrame, rejecting: Sequence[str] = ()) ->
 def transfer_latex(transfers: pd.DataFrame, rejecting: Sequence[str] = ()) -> str:
     """LaTeX, a matrix of sources and targets for each attack, epsilon and seed."""
     return "% needs \\usepackage{booktabs}\n" + "\n".join(
-        latex(table, f"{title}. {TRANSFER_NOTE}{accuracy_note(rejecting)} {LEGEND}", f"tab:transfer-{i}")
+        latex(table, f"{title}. {_transfer_note(transfers, rejecting)} {LEGEND}", f"tab:transfer-{i}")
         for i, (title, table) in enumerate(_transfer_blocks(transfers), start=1)
     )
 

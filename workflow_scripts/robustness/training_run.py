@@ -7,7 +7,7 @@ import logging
 import platform
 import sys
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -39,11 +39,20 @@ PLACES = ("model", "history", "metadata", "state", *READ)
 MakeTrainer = Callable[[keras.Model, DatasetInfo, bool], tuple[keras.Model, keras.losses.Loss | None]]
 
 
-def run_training(options: dict, defence: dict, make_trainer: MakeTrainer, inputs: Sequence[str] = ()) -> None:
+def run_training(
+    options: dict,
+    defence: dict,
+    make_trainer: MakeTrainer,
+    inputs: Sequence[str] = (),
+    train: Callable[..., list[dict]] = fit,
+    notes: Mapping[str, object] | None = None,
+) -> None:
     """Train as the options say, and write model, history and metadata.
 
     options: those of recipe_options. defence: the program's further settings, for the metadata. make_trainer: puts
-    the network into the model whose loss is minimised. inputs: further files that the result depends on.
+    the network into the model whose loss is minimised. inputs: further files that the result depends on. train: what takes
+    the arguments of robustness.training.fit and returns its history. notes: further entries of the metadata, which train
+    may fill.
     """
     devices.prepare(options["threads"], options["seed"])
     info = DatasetInfo.load(options["info"])
@@ -63,7 +72,7 @@ def run_training(options: dict, defence: dict, make_trainer: MakeTrainer, inputs
     checkpoint = Checkpoint(
         Path(options["state"]) if options["state"] else None, _fingerprint(settings, [*files, *inputs])
     )
-    history = fit(
+    history = train(
         trainer, network, data, recipe, _seed_of_chance(options), checkpoint, show_batches=sys.stderr.isatty()
     )
 
@@ -91,7 +100,8 @@ def run_training(options: dict, defence: dict, make_trainer: MakeTrainer, inputs
             "backend": keras.backend.backend(),
             "versions": _versions() | {"python": platform.python_version()},
             "machine": platform.machine(),
-        },
+        }
+        | dict(notes or {}),
     )
     checkpoint.remove()
     logging.info("wrote %s", options["model"])
