@@ -16,13 +16,14 @@ ROOT = Path(workflow.basedir)
 SCRIPTS = ROOT / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from robustness import study
+from robustness import defence_files, study
 from robustness.errors import UserError
 
 
 def checked_config():
     """Check the config, fill its defaults in place and return all sources of datasets."""
     schemas = {n: study.read_yaml(ROOT / f"schemas/{n}.schema.yaml") for n in ("config", "sources")}
+    schemas["config"] = defence_files.with_defences(schemas["config"])
     for path in map(str, workflow.configfiles):
         study.read_yaml(path)  # refuses two models of one name, which Snakemake's own reading would merge
     study.check_schema(config, schemas["config"], "config")
@@ -69,6 +70,9 @@ def one_of(names):
 MODELS = list(config["models"])
 STUDENTS = [name for name in MODELS if "teacher" in config["models"][name]]
 ADVERSARIALLY_TRAINED = [name for name in MODELS if "adversarial" in config["models"][name]]
+WRAPPING = [name for name in MODELS if "wraps" in config["models"][name]]
+TRAINED = [name for name in MODELS if name not in WRAPPING]
+DEFENDED = [name for name in TRAINED if "defence" in config["models"][name]]
 SEEDS = config["seeds"]
 ATTACKS = list(config["attacks"])
 EPSILONS = {attack: study.epsilons_of(config, attack) for attack in ATTACKS}
@@ -101,13 +105,15 @@ def program(name):
 
 
 @functools.cache
-def modules(name, *methods, network=None):
+def modules(name, *methods, network=None, defence=None):
     """All shared modules that a program imports, directly or not, so that a change in one re-runs just its rules.
 
-    methods: of the attacks that it carries out, network: the architecture that it builds; it imports these by their names.
+    methods: of the attacks that it carries out, network: the architecture that it builds, defence: that of
+    robustness/defences that it puts up; it imports these by their names.
     """
     found = {SCRIPTS / f"robustness/attack_methods/{method}.py" for method in methods}
     found |= {SCRIPTS / f"robustness/networks/{network}.py"} if network else set()
+    found |= {SCRIPTS / f"robustness/defences/{defence}.py"} if defence else set()
     todo = [SCRIPTS / f"{name}.py", *found]
     while todo:
         tree = ast.parse(todo.pop().read_text(encoding="utf-8"))
@@ -170,8 +176,13 @@ class Untracked:
 
 
 def training_modules(name):
-    """A function of wildcards that gives the modules of a program that trains, with the model's network among them."""
-    return lambda wildcards: modules(name, network=config["models"][wildcards.model]["architecture"])
+    """A function of wildcards that gives the modules of a program that trains, with the model's network and defence."""
+
+    def of_model(wildcards):
+        model = config["models"][wildcards.model]
+        return modules(name, network=model["architecture"], defence=model.get("defence", {}).get("method"))
+
+    return of_model
 
 
 def checksum_options(wildcards):
@@ -238,6 +249,14 @@ def training_options(wildcards):
     if "adversarial" in model:
         own["epsilon_unit"] = config["epsilon_unit"]
     return options(values | model["training"] | own)
+
+
+def defence_options(wildcards):
+    """A defence of robustness/defences and its settings."""
+    defence = config["models"][wildcards.model]["defence"]
+    settings = {key: value for key, value in defence.items() if key != "method"}
+    values = {"method": defence["method"], "settings": json.dumps(settings), "epsilon_unit": config["epsilon_unit"]}
+    return options(values)
 
 
 def attack_options(wildcards):
@@ -326,18 +345,18 @@ def comparison_options(wildcards):
     return shlex.join(words)
 
 
-def baseline_words():
-    """Each model that has a baseline with it, as words of a command line."""
-    pairs = [(model, study.baseline_of(config, model)) for model in MODELS]
-    return [word for model, baseline in pairs if baseline for word in ("--baseline", model, baseline)]
+def baseline_words(models):
+    """Each of the models that has a baseline among them with it, as words of a command line."""
+    pairs = [(model, study.baseline_of(config, model)) for model in models]
+    return [word for model, baseline in pairs if baseline in models for word in ("--baseline", model, baseline)]
 
 
 def training_runs_options():
     """Models with their baselines and those they start from, and seeds, as options of aggregate_training."""
-    words = [word for model in MODELS for word in ("--model", model)]
+    words = [word for model in TRAINED for word in ("--model", model)]
     words += [word for seed in SEEDS for word in ("--seed", str(seed))]
-    words += baseline_words()
-    for model in MODELS:
+    words += baseline_words(TRAINED)
+    for model in TRAINED:
         if initial := config["models"][model].get("initial"):
             words += ["--initial", model, initial]
     return shlex.join(words)
@@ -395,6 +414,13 @@ def erasing_schedule(wildcards):
 def teacher_file(wildcards):
     """The trained teacher of a student, of the same seed."""
     return f"{MODELS_DIR}/models/{config['models'][wildcards.model]['teacher']}/seed{wildcards.seed}/model.keras"
+
+
+def wrapped_file(name):
+    """A function of wildcards that gives a file of the model that a defence is put around, of the same seed."""
+    return (
+        lambda wildcards: f"{MODELS_DIR}/models/{config['models'][wildcards.model]['wraps']}/seed{wildcards.seed}/{name}"
+    )
 
 
 def weights_file(wildcards):
@@ -521,7 +547,7 @@ def runs_options():
 
 def all_plots():
     """Every figure of the study, without its suffix."""
-    found = [f"training/{model}/seed{seed}" for model in MODELS for seed in SEEDS]
+    found = [f"training/{model}/seed{seed}" for model in TRAINED for seed in SEEDS]
     found += [f"confusion/{model}/seed{seed}" for model in MODELS for seed in SEEDS]
     found += [f"erasing/{dataset}" for dataset in {m["dataset"]: 0 for m in config["models"].values() if m["erasing"]}]
     worst_cases = {(config["models"][model]["dataset"], norm): 0 for model in MODELS for norm in NORMS[model]}

@@ -9,6 +9,7 @@ from pathlib import Path
 import jsonschema
 import yaml
 
+from robustness import defence_files
 from robustness.attack_settings import STEPPING, AttackSettings, check_clip, reaches_epsilon, step_of
 from robustness.download import is_url
 from robustness.epsilon_units import EPSILON_UNITS
@@ -133,16 +134,16 @@ def epsilons_of(config: dict, attack: str) -> list[str]:
 
 
 def temperature_of(config: dict, model: str) -> float:
-    """The temperature at which a model was trained."""
-    entry = config["models"][model]
+    """The temperature at which a model, or the one inside it, was trained."""
+    entry = config["models"][config["models"][model].get("wraps", model)]
     return entry.get("distillation", entry).get("temperature", 1)
 
 
 def waiting_for(config: dict, model: str) -> list[str]:
-    """The models that are trained only after this one: those that learn from it or start from it, and theirs in turn."""
+    """The models that are made only after this one: those that learn from it, start from it or wrap it, and theirs in turn."""
     found: list[str] = []
     for name, entry in config["models"].items():
-        if model in (entry.get("teacher"), entry.get("initial")):
+        if model in (entry.get("teacher"), entry.get("initial"), entry.get("wraps")):
             found += [name, *waiting_for(config, name)]
     return list(dict.fromkeys(found))
 
@@ -214,6 +215,8 @@ def baseline_of(config: dict, model: str) -> str | None:
     entry = config["models"][model]
     if "baseline" in entry:
         return entry["baseline"]
+    if "wraps" in entry:
+        return entry["wraps"]
     if defence_of(config, model) == "none":
         return None
     plain = [
@@ -228,6 +231,10 @@ def baseline_of(config: dict, model: str) -> str | None:
 def defence_of(config: dict, model: str) -> str:
     """The defence that a model stands for in the tables."""
     entry, found = config["models"][model], []
+    if "wraps" in entry and defence_of(config, entry["wraps"]) != "none":
+        found.append(defence_of(config, entry["wraps"]))
+    if "defence" in entry:
+        found.append(entry["defence"]["method"])
     if "augmentation" in entry:
         found.append("data_augmentation")
     if "adversarial" in entry:
@@ -311,8 +318,13 @@ def example_epsilon(config: dict, attack: str) -> str | None:
 def check_study(config: dict, sources: dict) -> None:
     """Check what no schema can say: names that must exist, sizes that must fit. Raises UserError with one sentence.
 
-    config: with defaults filled in. sources: all sources, the config's own among them.
+    config: with defaults filled in; a model that wraps another gets the dataset and architecture of that. sources: all
+    sources, the config's own among them.
     """
+    for name, model in config["models"].items():
+        if "wraps" in model:
+            _check_wrapping(config, name, model)
+            model |= {key: config["models"][model["wraps"]][key] for key in ("dataset", "architecture")}
     for name, dataset in config["datasets"].items():
         _check_dataset(f"datasets.{name}", dataset, sources)
     for name, model in config["models"].items():
@@ -427,6 +439,11 @@ def _check_model(config: dict, name: str, model: dict, sources: dict) -> None:
     where = f"models.{name}"
     if model["dataset"] not in config["datasets"]:
         raise UserError(f"{where}.dataset is '{model['dataset']}'; this study has {', '.join(config['datasets'])}.")
+    _check_baseline(config, name, model)
+    if "wraps" in model:
+        return
+    if "defence" in model:
+        _check_defence(where, model)
     if ("teacher" in model) != ("distillation" in model):
         raise UserError(f"{where} has only one of 'teacher' and 'distillation': a distilled student needs both.")
     _check_network(where, model, sources)
@@ -440,12 +457,6 @@ def _check_model(config: dict, name: str, model: dict, sources: dict) -> None:
         raise UserError(f"{where}.training.optimizer.{idle[0]} has no effect on {optimizer['name']}: remove it.")
     if "drop_factor" in optimizer and "drop_every" not in optimizer:
         raise UserError(f"{where}.training.optimizer.drop_factor has no effect alone: set drop_every too.")
-    if "baseline" in model:
-        other = config["models"].get(model["baseline"])
-        if other is None or model["baseline"] == name or other["dataset"] != model["dataset"]:
-            raise UserError(f"{where}.baseline is '{model['baseline']}': name another model of the same dataset.")
-    if "claim" in model and baseline_of(config, name) is None:
-        raise UserError(f"{where}.claim has no model to be held against: name one as its baseline.")
     _check_order(config, name)
     if "teacher" not in model:
         return
@@ -454,6 +465,8 @@ def _check_model(config: dict, name: str, model: dict, sources: dict) -> None:
             f"{where}.teacher is '{model['teacher']}', which is no model of this study: define it in models."
         )
     teacher = config["models"][model["teacher"]]
+    if "wraps" in teacher or _rejects(teacher):
+        raise UserError(f"{where}.teacher is '{model['teacher']}', which is more than a trained network: name one.")
     if teacher["dataset"] != model["dataset"]:
         raise UserError(
             f"{where}.teacher is '{model['teacher']}', trained on {teacher['dataset']}, but the student learns "
@@ -461,6 +474,48 @@ def _check_model(config: dict, name: str, model: dict, sources: dict) -> None:
         )
     if "temperature" in model:
         raise UserError(f"{where}.temperature is not for a student: set distillation.temperature.")
+
+
+def _check_wrapping(config: dict, name: str, model: dict) -> None:
+    where, method = f"models.{name}", model["defence"]["method"]
+    if idle := [
+        key for key in model if key not in ("wraps", "defence", "baseline", "claim") and model[key] is not False
+    ]:
+        raise UserError(f"{where}.{idle[0]} has no effect beside 'wraps', since nothing is trained: remove it.")
+    if not defence_files.defence_file(method).wraps:
+        raise UserError(f"{where}.wraps is not for {method}, which trains a network: give it a training instead.")
+    inside = config["models"].get(model["wraps"])
+    if inside is None:
+        raise UserError(f"{where}.wraps is '{model['wraps']}', which is no model of this study: define it in models.")
+    if "wraps" in inside or _rejects(inside):
+        raise UserError(f"{where}.wraps is '{model['wraps']}', which is more than a trained network: name one.")
+
+
+def _rejects(model: dict) -> bool:
+    """True if the network of a model's entry has a rejection behind its classes."""
+    return "defence" in model and defence_files.defence_file(model["defence"]["method"]).rejects
+
+
+def _check_defence(where: str, model: dict) -> None:
+    method = model["defence"]["method"]
+    declared = defence_files.defence_file(method)
+    if declared.wraps:
+        raise UserError(f"{where}.defence: {method} stands around a trained model: name that as 'wraps'.")
+    for key in ("teacher", "temperature", "adversarial"):
+        if key in model:
+            raise UserError(f"{where} has both 'defence' and '{key}': a model is trained in one of these ways.")
+    if declared.needs_initial and "initial" not in model:
+        raise UserError(f"{where}.defence: {method} goes on from a trained model: name that as 'initial'.")
+
+
+def _check_baseline(config: dict, name: str, model: dict) -> None:
+    where = f"models.{name}"
+    if "baseline" in model:
+        other = config["models"].get(model["baseline"])
+        if other is None or model["baseline"] == name or other["dataset"] != model["dataset"]:
+            raise UserError(f"{where}.baseline is '{model['baseline']}': name another model of the same dataset.")
+    if "claim" in model and baseline_of(config, name) is None:
+        raise UserError(f"{where}.claim has no model to be held against: name one as its baseline.")
 
 
 def _check_augmentation(where: str, augmentation: dict) -> None:
@@ -502,6 +557,8 @@ def _check_initial(config: dict, name: str, model: dict) -> None:
     other = config["models"].get(initial)
     if other is None:
         raise UserError(f"{where}.initial is '{initial}', which is no model of this study: define it in models.")
+    if "wraps" in other or (_rejects(other) and not _rejects(model)):
+        raise UserError(f"{where}.initial is '{initial}', which is more than this network: start from one alike.")
     for key in ("dataset", "architecture"):
         if other[key] != model[key]:
             raise UserError(
