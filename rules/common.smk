@@ -15,7 +15,7 @@ ROOT = Path(workflow.basedir)
 SCRIPTS = ROOT / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from robustness import study
+from robustness import defence_files, study
 from robustness.attack_declarations import declaration_of, with_attacks
 from robustness.attack_settings import as_noted
 from robustness.errors import UserError
@@ -26,7 +26,7 @@ def checked_config():
     schemas = {n: study.read_yaml(ROOT / f"schemas/{n}.schema.yaml") for n in ("config", "sources")}
     for path in map(str, workflow.configfiles):
         study.read_yaml(path)  # refuses two models of one name, which Snakemake's own reading would merge
-    study.check_schema(config, with_attacks(schemas["config"]), "config")
+    study.check_schema(config, defence_files.with_defences(with_attacks(schemas["config"])), "config")
     sources = study.read_yaml(ROOT / "resources/sources.yaml") | config["sources"]
     study.check_schema(sources, schemas["sources"], "sources")
     study.check_sources(sources)
@@ -73,6 +73,9 @@ SUBSTITUTES = [name for name in MODELS if "substitute" in config["models"][name]
 CLASSIFIERS = [name for name in MODELS if study.is_classifier(config["models"][name])]
 NETWORKS = [name for name in MODELS if name not in CLASSIFIERS]
 ADVERSARIALLY_TRAINED = [name for name in MODELS if "adversarial" in config["models"][name]]
+WRAPPING = [name for name in MODELS if "wraps" in config["models"][name]]
+TRAINED = [name for name in NETWORKS if name not in WRAPPING]
+DEFENDED = [name for name in TRAINED if "defence" in config["models"][name]]
 SEEDS = config["seeds"]
 ATTACKS = list(config["attacks"])
 EPSILONS = {attack: study.epsilons_of(config, attack) for attack in ATTACKS}
@@ -105,15 +108,16 @@ def program(name):
 
 
 @functools.cache
-def modules(name, *methods, network=None, technique=None):
+def modules(name, *methods, network=None, technique=None, defence=None):
     """All shared modules that a program imports, directly or not, so that a change in one re-runs just its rules.
 
     methods: of the attacks that it carries out, network: the architecture that it builds, technique: of the classifier that
-    it trains; it imports these by their names.
+    it trains, defence: that of robustness/defences that it puts up; it imports these by their names.
     """
     found = {SCRIPTS / f"robustness/attack_methods/{method}.py" for method in methods}
     found |= {SCRIPTS / f"robustness/networks/{network}.py"} if network else set()
     found |= {SCRIPTS / f"robustness/techniques/{technique}.py"} if technique else set()
+    found |= {SCRIPTS / f"robustness/defences/{defence}.py"} if defence else set()
     todo = [SCRIPTS / f"{name}.py", *found]
     while todo:
         tree = ast.parse(todo.pop().read_text(encoding="utf-8"))
@@ -176,8 +180,13 @@ class Untracked:
 
 
 def training_modules(name):
-    """A function of wildcards that gives the modules of a program that trains, with the model's network among them."""
-    return lambda wildcards: modules(name, network=config["models"][wildcards.model]["architecture"])
+    """A function of wildcards that gives the modules of a program that trains, with the model's network and defence."""
+
+    def of_model(wildcards):
+        model = config["models"][wildcards.model]
+        return modules(name, network=model["architecture"], defence=model.get("defence", {}).get("method"))
+
+    return of_model
 
 
 def checksum_options(wildcards):
@@ -253,6 +262,14 @@ def classifier_options(wildcards):
     settings = dict(model["technique"])
     values = {"dataset": model["dataset"], "technique": settings.pop("name"), "images": settings.pop("images", None)}
     return options(values | {"settings": json.dumps(settings, sort_keys=True)})
+
+
+def defence_options(wildcards):
+    """A defence of robustness/defences and its settings."""
+    defence = config["models"][wildcards.model]["defence"]
+    settings = {key: value for key, value in defence.items() if key != "method"}
+    values = {"method": defence["method"], "settings": json.dumps(settings), "epsilon_unit": config["epsilon_unit"]}
+    return options(values)
 
 
 def attack_options(wildcards):
@@ -347,18 +364,18 @@ def comparison_options(wildcards):
     return shlex.join(words)
 
 
-def baseline_words():
-    """Each model that has a baseline with it, as words of a command line."""
-    pairs = [(model, study.baseline_of(config, model)) for model in MODELS]
-    return [word for model, baseline in pairs if baseline for word in ("--baseline", model, baseline)]
+def baseline_words(models):
+    """Each of the models that has a baseline among them with it, as words of a command line."""
+    pairs = [(model, study.baseline_of(config, model)) for model in models]
+    return [word for model, baseline in pairs if baseline in models for word in ("--baseline", model, baseline)]
 
 
 def training_runs_options():
     """Models with their baselines and those they start from, and seeds, as options of aggregate_training."""
-    words = [word for model in NETWORKS for word in ("--model", model)]
+    words = [word for model in TRAINED for word in ("--model", model)]
     words += [word for seed in SEEDS for word in ("--seed", str(seed))]
-    words += baseline_words()
-    for model in NETWORKS:
+    words += baseline_words(TRAINED)
+    for model in TRAINED:
         if initial := config["models"][model].get("initial"):
             words += ["--initial", model, initial]
     return shlex.join(words)
@@ -438,6 +455,13 @@ def target_file(wildcards):
 def teacher_file(wildcards):
     """The trained teacher of a student, of the same seed."""
     return f"{MODELS_DIR}/models/{config['models'][wildcards.model]['teacher']}/seed{wildcards.seed}/model.keras"
+
+
+def wrapped_file(name):
+    """A function of wildcards that gives a file of the model that a defence is put around, of the same seed."""
+    return (
+        lambda wildcards: f"{MODELS_DIR}/models/{config['models'][wildcards.model]['wraps']}/seed{wildcards.seed}/{name}"
+    )
 
 
 def weights_file(wildcards):
@@ -570,7 +594,7 @@ def runs_options():
 
 def all_plots():
     """Every figure of the study, without its suffix."""
-    found = [f"training/{model}/seed{seed}" for model in NETWORKS for seed in SEEDS]
+    found = [f"training/{model}/seed{seed}" for model in TRAINED for seed in SEEDS]
     found += [f"confusion/{model}/seed{seed}" for model in MODELS for seed in SEEDS]
     found += [
         f"erasing/{dataset}" for dataset in {m["dataset"]: 0 for m in config["models"].values() if m.get("erasing")}

@@ -97,7 +97,7 @@ rule aggregate_drops:
     params:
         evaluation=lambda wildcards, input: str(Path(input.clean[0]).parents[2]),
         runs=runs_options(),
-        baselines=shlex.join(baseline_words()),
+        baselines=shlex.join(baseline_words(MODELS)),
     shell:
         "python {input.program:q}"
         " --evaluation-folder {params.evaluation:q}"
@@ -187,7 +187,7 @@ rule aggregate_training:
         trainings=expand(
             "{folder}/models/{model}/seed{seed}/{name}",
             folder=MODELS_DIR,
-            model=NETWORKS,
+            model=TRAINED,
             seed=SEEDS,
             name=["metadata.json", "history.csv"],
         ),

@@ -27,7 +27,7 @@ rule train_model:
     benchmark:
         f"{MODELS_DIR}/benchmarks/train_model/{{model}}/seed{{seed}}.tsv"
     wildcard_constraints:
-        model=one_of(name for name in NETWORKS if name not in STUDENTS + ADVERSARIALLY_TRAINED + SUBSTITUTES),
+        model=one_of(name for name in TRAINED if name not in STUDENTS + ADVERSARIALLY_TRAINED + SUBSTITUTES + DEFENDED),
     priority: training_priority
     conda:
         "../envs/tensorflow.yaml"
@@ -109,6 +109,63 @@ rule train_adversarially:
         " --name {wildcards.model:q}"
         " --seed {wildcards.seed}"
         " {params.options}"
+        " --threads {params.threads}"
+        " --state {params.state:q}"
+        " --model {output.model:q}"
+        " --history {output.history:q}"
+        " --metadata {output.metadata:q}"
+        " > {log:q} 2>&1"
+
+
+rule train_defended:
+    input:
+        program=program("train_defended"),
+        modules=training_modules("train_defended"),
+        env="envs/tensorflow.yaml",
+        train=model_file("train.npz"),
+        validation=model_file("validation.npz"),
+        info=model_file("dataset.json"),
+        erasing=erasing_schedule,
+        initial=initial_file,
+        weights=weights_file,
+    output:
+        model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
+        history=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/history.csv",
+        metadata=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/metadata.json",
+    log:
+        f"{MODELS_DIR}/logs/train_defended/{{model}}/seed{{seed}}.log",
+    benchmark:
+        f"{MODELS_DIR}/benchmarks/train_defended/{{model}}/seed{{seed}}.tsv"
+    wildcard_constraints:
+        model=one_of(DEFENDED),
+    priority: training_priority
+    conda:
+        "../envs/tensorflow.yaml"
+    threads: config["threads"]["train"]
+    resources:
+        gpu=config["gpu"],
+        mem_mb=grown(8000),
+        runtime=grown(720),
+    params:
+        threads=config["threads"]["train"],
+        options=training_options,
+        defence=defence_options,
+        state=f"{MODELS_DIR}/checkpoints/{{model}}-seed{{seed}}.npz",
+        erasing=lambda wildcards, input: f"--erasing-schedule {input.erasing}" if input.erasing else "",
+        initial=lambda wildcards, input: f"--initial {input.initial}" if input.initial else "",
+        weights=lambda wildcards, input: f"--weights {input.weights}" if input.weights else "",
+    shell:
+        "python {input.program:q}"
+        " --train {input.train:q}"
+        " --validation {input.validation:q}"
+        " --info {input.info:q}"
+        " {params.erasing}"
+        " {params.initial}"
+        " {params.weights}"
+        " --name {wildcards.model:q}"
+        " --seed {wildcards.seed}"
+        " {params.options}"
+        " {params.defence}"
         " --threads {params.threads}"
         " --state {params.state:q}"
         " --model {output.model:q}"
@@ -259,6 +316,52 @@ rule train_classifier:
         " --name {wildcards.model:q}"
         " --seed {wildcards.seed}"
         " {params.options}"
+        " --model {output.model:q}"
+        " --metadata {output.metadata:q}"
+        " > {log:q} 2>&1"
+
+
+rule wrap_model:
+    input:
+        program=program("wrap_model"),
+        modules=lambda wildcards: modules("wrap_model", defence=config["models"][wildcards.model]["defence"]["method"]),
+        env="envs/tensorflow.yaml",
+        network=wrapped_file("model.keras"),
+        metadata=wrapped_file("metadata.json"),
+        validation=model_file("validation.npz"),
+        info=model_file("dataset.json"),
+    output:
+        model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
+        metadata=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/metadata.json",
+    log:
+        f"{MODELS_DIR}/logs/wrap_model/{{model}}/seed{{seed}}.log",
+    benchmark:
+        f"{MODELS_DIR}/benchmarks/wrap_model/{{model}}/seed{{seed}}.tsv"
+    wildcard_constraints:
+        model=one_of(WRAPPING),
+    priority: training_priority
+    conda:
+        "../envs/tensorflow.yaml"
+    threads: config["threads"]["evaluate"]
+    resources:
+        gpu=config["gpu"],
+        mem_mb=grown(4000),
+        runtime=grown(30),
+    params:
+        threads=config["threads"]["evaluate"],
+        name=lambda wildcards: study.defence_of(config, wildcards.model),
+        defence=defence_options,
+    shell:
+        "python {input.program:q}"
+        " --network {input.network:q}"
+        " --network-metadata {input.metadata:q}"
+        " --validation {input.validation:q}"
+        " --info {input.info:q}"
+        " --name {wildcards.model:q}"
+        " --defence {params.name:q}"
+        " {params.defence}"
+        " --seed {wildcards.seed}"
+        " --threads {params.threads}"
         " --model {output.model:q}"
         " --metadata {output.metadata:q}"
         " > {log:q} 2>&1"

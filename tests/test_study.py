@@ -8,10 +8,11 @@ from snakemake.utils import update_config
 
 from robustness import study
 from robustness.attack_declarations import METHODS, declaration_of, sweepable_methods, with_attacks
+from robustness.defence_files import with_defences
 from robustness.errors import UserError
 
 SCHEMAS = {name: study.read_yaml(ROOT / f"schemas/{name}.schema.yaml") for name in ("config", "sources")}
-SCHEMAS["config"] = with_attacks(SCHEMAS["config"])
+SCHEMAS["config"] = with_defences(with_attacks(SCHEMAS["config"]))
 
 
 def sources() -> dict:

@@ -77,7 +77,7 @@ class AdversarialTrainer(keras.Model):
     def __init__(self, network: keras.Model, loss: keras.losses.Loss, settings: AdversarialTraining, seed: int):
         super().__init__()
         self.network, self.entropy, self.settings = network, loss, settings
-        self.start = keras.random.SeedGenerator(seed)
+        self.chance = keras.random.SeedGenerator(seed)
         self.clean_tracker = keras.metrics.Mean(name="clean_loss")
         self.adversarial_tracker = keras.metrics.Mean(name="adversarial_loss")
 
@@ -89,17 +89,30 @@ class AdversarialTrainer(keras.Model):
         """Adversarial neighbours of images: steps along the gradient within the ball, then cut to the clip."""
         settings = self.settings
         mode = training and settings.mode == "training"
+        climbed = self.climbed_loss(x, y, mode)
 
         def loss_of(candidate):
-            return GRADIENT_SCALE * self.entropy(y, self.network(candidate, training=mode))
+            return GRADIENT_SCALE * climbed(self.network(candidate, training=mode))
 
         candidate = x
         if settings.random_start:
-            candidate = ops.clip(x + self._random_point(x), *settings.clip)
+            candidate = ops.clip(self.start_of(x), *settings.clip)
         for _ in range(settings.iterations):
             step = settings.step * steepest(input_gradient(loss_of, candidate), settings.norm)
             candidate = ops.clip(x + self._within(candidate + step - x), *settings.clip)
         return ops.stop_gradient(candidate)
+
+    def climbed_loss(self, x, y, mode: bool):
+        """What the steps from images x climb: a function of a neighbour's logits, a scalar. mode: as network(training=mode)."""
+        return lambda logits: self.entropy(y, logits)
+
+    def start_of(self, x):
+        """Where the steps begin, if not at the image: uniform in the cube, or in the ball of the Euclidean norm."""
+        return x + self._random_point(x)
+
+    def loss_at_neighbour(self, y, logits, neighbour_logits):
+        """The part of the loss that `weight` weighs, a scalar, of the logits of images and of their neighbours."""
+        return self.entropy(y, neighbour_logits)
 
     def _within(self, delta):
         if self.settings.norm == "inf":
@@ -107,18 +120,18 @@ class AdversarialTrainer(keras.Model):
         return delta * ops.minimum(1.0, self.settings.epsilon / ops.maximum(_lengths(delta), 1e-30))
 
     def _random_point(self, x):
-        """Uniform in the cube, or in the ball of the Euclidean norm."""
         if self.settings.norm == "inf":
             epsilon = self.settings.epsilon
-            return keras.random.uniform(ops.shape(x), -epsilon, epsilon, seed=self.start)
-        drawn = keras.random.normal(ops.shape(x), seed=self.start)
-        radius = keras.random.uniform((ops.shape(x)[0], 1, 1, 1), seed=self.start) ** (1 / math.prod(x.shape[1:]))
+            return keras.random.uniform(ops.shape(x), -epsilon, epsilon, seed=self.chance)
+        drawn = keras.random.normal(ops.shape(x), seed=self.chance)
+        radius = keras.random.uniform((ops.shape(x)[0], 1, 1, 1), seed=self.chance) ** (1 / math.prod(x.shape[1:]))
         return self.settings.epsilon * radius * steepest(drawn, "2")
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """clean_weight x clean + weight x adversarial, plus the network's weight decay."""
         clean = self.entropy(y, y_pred)
-        adversarial = self.entropy(y, self.network(self.neighbour(x, y, training), training=training))
+        neighbours = self.network(self.neighbour(x, y, training), training=training)
+        adversarial = self.loss_at_neighbour(y, y_pred, neighbours)
         size = ops.shape(y_pred)[0]  # weighs a smaller last batch as the loss itself is weighed
         self.clean_tracker.update_state(clean, sample_weight=size)
         self.adversarial_tracker.update_state(adversarial, sample_weight=size)

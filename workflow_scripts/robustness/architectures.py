@@ -19,8 +19,9 @@ def build(
     n_classes: int,
     pixel_range: tuple[float, float],
     settings: NetworkSettings | None = None,
+    rejects: bool = False,
 ) -> keras.Model:
-    """A network from (n, *shape) float32 pixels in pixel_range to (n, n_classes) logits.
+    """A network from (n, *shape) float32 pixels in pixel_range to (n, n_classes) logits, one more with a rejection.
 
     name: one of ARCHITECTURES. settings: None for those that NetworkSettings begins with. Weights that settings do not name a file for follow from keras.utils.set_random_seed.
     Raises UserError for an unknown name, for settings that it can't have, and for images that are too small for it.
@@ -48,5 +49,5 @@ def build(
         raise UserError(
             f"{name} can't be built for {height}x{width} images: use larger ones, or upsampling."
         ) from error
-    logits = append_head(x, settings.head or network.HEAD, n_classes, settings.weight_decay)
+    logits = append_head(x, settings.head or network.HEAD, n_classes, settings.weight_decay, rejects)
     return keras.Model(pixels, logits, name=name)

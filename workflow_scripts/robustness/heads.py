@@ -6,6 +6,7 @@ import keras
 from keras import layers, regularizers
 
 from robustness.network_settings import check_head, parse_word
+from robustness.rejection import LAST_LAYER
 
 
 def kernel_decay(weight_decay: float) -> regularizers.Regularizer | None:
@@ -13,8 +14,12 @@ def kernel_decay(weight_decay: float) -> regularizers.Regularizer | None:
     return regularizers.L2(weight_decay) if weight_decay else None
 
 
-def append_head(x: keras.KerasTensor, words: Sequence[str], n_classes: int, weight_decay: float) -> keras.KerasTensor:
+def append_head(
+    x: keras.KerasTensor, words: Sequence[str], n_classes: int, weight_decay: float, rejects: bool = False
+) -> keras.KerasTensor:
     """The logits, (n, n_classes), of features x, (n, height, width, channels) or (n, channels).
+
+    rejects: one logit more, the rejection's (robustness.rejection).
 
     Every dense layer's kernel decays, that of the logits too unless it is 'logits undecayed'. Raises UserError for words
     that are no head.
@@ -37,5 +42,6 @@ def append_head(x: keras.KerasTensor, words: Sequence[str], n_classes: int, weig
             x = layers.Dense(int(told[0]), activation=activation, kernel_regularizer=kernel_decay(weight_decay))(x)
         else:
             decay = None if told[0] else kernel_decay(weight_decay)
-            x = layers.Dense(n_classes, kernel_regularizer=decay, name="logits")(x)
+            name = LAST_LAYER if rejects else "logits"
+            x = layers.Dense(n_classes + rejects, kernel_regularizer=decay, name=name)(x)
     return x

@@ -10,6 +10,7 @@ from pathlib import Path
 import jsonschema
 import yaml
 
+from robustness import defence_files
 from robustness.attack_declarations import NORMS, declaration_of
 from robustness.attack_settings import AttackSettings, check_clip, reaches_epsilon, step_of
 from robustness.declarations import declarations_of
@@ -19,7 +20,6 @@ from robustness.errors import UserError
 from robustness.network_settings import WITH_BASE, WITH_WIDTH, check_head
 from robustness.published import AVERAGES, Published, read_published
 
-DEFENCES = Path(__file__).with_name("defences")  # a file a method
 TECHNIQUES = Path(__file__).parent / "techniques"  # the classifiers that are no neural network
 RESERVED = ("worst_case", "worst_case_norm_inf", "worst_case_norm_2", "clean", "iterations")  # names no attack may have
 
@@ -138,19 +138,19 @@ def epsilons_of(config: dict, attack: str) -> list[str]:
 
 
 def temperature_of(config: dict, model: str) -> float:
-    """The temperature at which a model was trained."""
-    entry = config["models"][model]
+    """The temperature at which a model, or the one inside it, was trained."""
+    entry = config["models"][config["models"][model].get("wraps", model)]
     return entry.get("distillation", entry).get("temperature", 1)
 
 
 def trained_after(entry: dict) -> list[str]:
-    """The models that must be trained before that of an entry: its teacher, its initial one, the target of a substitute."""
-    named = (entry.get("teacher"), entry.get("initial"), entry.get("substitute", {}).get("of"))
+    """The models that must be made before that of an entry: its teacher, its initial one, the wrapped, a substitute's target."""
+    named = (entry.get("teacher"), entry.get("initial"), entry.get("wraps"), entry.get("substitute", {}).get("of"))
     return [name for name in named if name is not None]
 
 
 def waiting_for(config: dict, model: str) -> list[str]:
-    """The models that are trained only after this one: those that learn from it or start from it, and theirs in turn."""
+    """The models that are made only after this one: those that learn from it, start from it or wrap it, and theirs in turn."""
     found: list[str] = []
     for name, entry in config["models"].items():
         if model in trained_after(entry):
@@ -174,7 +174,7 @@ def fill_attacked_models(config: dict) -> None:
 def lineage_of(config: dict, model: str) -> set[str]:
     """A model with those whose weights or soft labels it was made of, and theirs in turn."""
     entry = config["models"][model]
-    parents = [name for name in (entry.get("teacher"), entry.get("initial")) if name is not None]
+    parents = [entry[key] for key in ("teacher", "initial", "wraps") if key in entry]
     return {model}.union(*(lineage_of(config, parent) for parent in parents))
 
 
@@ -264,6 +264,8 @@ def baseline_of(config: dict, model: str) -> str | None:
     entry = config["models"][model]
     if "baseline" in entry:
         return entry["baseline"]
+    if "wraps" in entry:
+        return entry["wraps"]
     if defence_of(config, model) == "none":
         return None
     plain = [
@@ -283,6 +285,10 @@ def _may_be_baseline(entry: dict) -> bool:
 def defence_of(config: dict, model: str) -> str:
     """The defence that a model stands for in the tables."""
     entry, found = config["models"][model], []
+    if "wraps" in entry and defence_of(config, entry["wraps"]) != "none":
+        found.append(defence_of(config, entry["wraps"]))
+    if "defence" in entry:
+        found.append(entry["defence"]["method"])
     if "augmentation" in entry:
         found.append("data_augmentation")
     if "adversarial" in entry:
@@ -295,7 +301,7 @@ def defence_of(config: dict, model: str) -> str:
     return "_and_".join(found) or "none"
 
 
-def rejecting_models(config: dict, folder: Path = DEFENCES) -> list[str]:
+def rejecting_models(config: dict, folder: Path = defence_files.FOLDER) -> list[str]:
     """The models that can reject an image: by their defence, or by that of the model which they wrap.
 
     folder: of the defences' files; of those that can reject, one declares REJECTS = True, which is read without importing
@@ -395,9 +401,13 @@ def example_epsilon(config: dict, attack: str) -> str | None:
 def check_study(config: dict, sources: dict) -> None:
     """Check what no schema can say: names that must exist, sizes that must fit. Raises UserError with one sentence.
 
-    config: with defaults filled in; those that no schema can tell are filled in here. sources: all sources, the config's
-    own among them.
+    config: with defaults filled in; those that no schema can tell are filled in here, and a model that wraps another gets the
+    dataset and architecture of that. sources: all sources, the config's own among them.
     """
+    for name, model in config["models"].items():
+        if "wraps" in model:
+            _check_wrapping(config, name, model)
+            model |= {key: config["models"][model["wraps"]][key] for key in ("dataset", "architecture")}
     fill_attacked_models(config)
     for name, dataset in config["datasets"].items():
         _check_dataset(f"datasets.{name}", dataset, sources)
@@ -531,6 +541,11 @@ def _check_model(config: dict, name: str, model: dict, sources: dict) -> None:
     if is_classifier(model):
         _check_technique(config, name, model["technique"])
         return
+    _check_baseline(config, name, model)
+    if "wraps" in model:
+        return
+    if "defence" in model:
+        _check_defence(where, model)
     if ("teacher" in model) != ("distillation" in model):
         raise UserError(f"{where} has only one of 'teacher' and 'distillation': a distilled student needs both.")
     _check_network(where, model, sources)
@@ -544,17 +559,6 @@ def _check_model(config: dict, name: str, model: dict, sources: dict) -> None:
         raise UserError(f"{where}.training.optimizer.{idle[0]} has no effect on {optimizer['name']}: remove it.")
     if "drop_factor" in optimizer and "drop_every" not in optimizer:
         raise UserError(f"{where}.training.optimizer.drop_factor has no effect alone: set drop_every too.")
-    if "baseline" in model:
-        other = config["models"].get(model["baseline"])
-        if other is None or model["baseline"] == name or other["dataset"] != model["dataset"]:
-            raise UserError(f"{where}.baseline is '{model['baseline']}': name another model of the same dataset.")
-        if not _may_be_baseline(other):
-            raise UserError(
-                f"{where}.baseline is '{model['baseline']}', a substitute or a classifier of another technique: name a model "
-                "that differs by its defence."
-            )
-    if "claim" in model and baseline_of(config, name) is None:
-        raise UserError(f"{where}.claim has no model to be held against: name one as its baseline.")
     if "substitute" in model:
         _check_substitute(config, name, model, sources)
     _check_order(config, name)
@@ -570,6 +574,8 @@ def _check_model(config: dict, name: str, model: dict, sources: dict) -> None:
             "another teacher."
         )
     teacher = config["models"][model["teacher"]]
+    if "wraps" in teacher:
+        raise UserError(f"{where}.teacher is '{model['teacher']}', which is more than a trained network: name one.")
     if teacher["dataset"] != model["dataset"]:
         raise UserError(
             f"{where}.teacher is '{model['teacher']}', trained on {teacher['dataset']}, but the student learns "
@@ -600,7 +606,7 @@ def _check_substitute(config: dict, name: str, model: dict, sources: dict) -> No
             f"{where}.substitute.of is '{substitute['of']}', trained on {other['dataset']}, but the substitute has "
             f"{model['dataset']}: use one dataset."
         )
-    idle = ("teacher", "adversarial", "temperature", "augmentation", "initial", "baseline", "claim")
+    idle = ("teacher", "adversarial", "defence", "temperature", "augmentation", "initial", "baseline", "claim")
     if found := [key for key in idle if key in model] + ["erasing"] * model["erasing"]:
         raise UserError(f"{where} has both 'substitute' and '{found[0]}', but learns nothing but answers: remove one.")
     if training["checkpoint"] != "last":
@@ -626,6 +632,48 @@ def _check_substitute(config: dict, name: str, model: dict, sources: dict) -> No
         )
 
 
+def _check_wrapping(config: dict, name: str, model: dict) -> None:
+    where, method = f"models.{name}", model["defence"]["method"]
+    if idle := [
+        key for key in model if key not in ("wraps", "defence", "baseline", "claim") and model[key] is not False
+    ]:
+        raise UserError(f"{where}.{idle[0]} has no effect beside 'wraps', since nothing is trained: remove it.")
+    if not defence_files.defence_file(method).wraps:
+        raise UserError(f"{where}.wraps is not for {method}, which trains a network: give it a training instead.")
+    inside = config["models"].get(model["wraps"])
+    if inside is None:
+        raise UserError(f"{where}.wraps is '{model['wraps']}', which is no model of this study: define it in models.")
+    if "wraps" in inside or is_classifier(inside) or model["wraps"] in rejecting_models(config):
+        raise UserError(f"{where}.wraps is '{model['wraps']}', which is more than a trained network: name one.")
+
+
+def _check_defence(where: str, model: dict) -> None:
+    method = model["defence"]["method"]
+    declared = defence_files.defence_file(method)
+    if declared.wraps:
+        raise UserError(f"{where}.defence: {method} stands around a trained model: name that as 'wraps'.")
+    for key in ("teacher", "temperature", "adversarial"):
+        if key in model:
+            raise UserError(f"{where} has both 'defence' and '{key}': a model is trained in one of these ways.")
+    if declared.needs_initial and "initial" not in model:
+        raise UserError(f"{where}.defence: {method} goes on from a trained model: name that as 'initial'.")
+
+
+def _check_baseline(config: dict, name: str, model: dict) -> None:
+    where = f"models.{name}"
+    if "baseline" in model:
+        other = config["models"].get(model["baseline"])
+        if other is None or model["baseline"] == name or other["dataset"] != model["dataset"]:
+            raise UserError(f"{where}.baseline is '{model['baseline']}': name another model of the same dataset.")
+        if not _may_be_baseline(other):
+            raise UserError(
+                f"{where}.baseline is '{model['baseline']}', a substitute or a classifier of another technique: name a model "
+                "that differs by its defence."
+            )
+    if "claim" in model and baseline_of(config, name) is None:
+        raise UserError(f"{where}.claim has no model to be held against: name one as its baseline.")
+
+
 def _check_augmentation(where: str, augmentation: dict) -> None:
     if augmentation.get("blur", {}).get("size", 1) % 2 == 0:
         raise UserError(f"{where}.blur.size is {augmentation['blur']['size']}: take an odd number of pixels.")
@@ -637,7 +685,7 @@ def _check_adversarial(config: dict, where: str, model: dict) -> None:
     if "early_stopping" in training:
         measures["early_stopping.monitor"] = training["early_stopping"]["monitor"]
     if "adversarial" not in model:
-        for key, measure in measures.items():
+        for key, measure in measures.items() if "defence" not in model else ():  # a defence may have such losses, too
             if "adversarial" in measure:
                 raise UserError(
                     f"{where}.training.{key} is {measure}, which only a model with 'adversarial' has: choose another."
@@ -665,6 +713,9 @@ def _check_initial(config: dict, name: str, model: dict) -> None:
     other = config["models"].get(initial)
     if other is None:
         raise UserError(f"{where}.initial is '{initial}', which is no model of this study: define it in models.")
+    rejecting = rejecting_models(config)
+    if "wraps" in other or (initial in rejecting and name not in rejecting):
+        raise UserError(f"{where}.initial is '{initial}', which is more than this network: start from one alike.")
     for key in ("dataset", "architecture"):
         if other[key] != model[key]:
             raise UserError(

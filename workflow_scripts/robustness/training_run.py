@@ -22,6 +22,7 @@ from robustness.errors import UserError
 from robustness.files import read_npz, sha256_of, whole_file, write_json
 from robustness.model_files import load_network, save_network
 from robustness.network_settings import NetworkSettings
+from robustness.rejection import rejects
 from robustness.training import (
     Checkpoint,
     Optimizer,
@@ -46,19 +47,21 @@ def run_training(
     inputs: Sequence[str] = (),
     train: Callable[..., list[dict]] = fit,
     notes: Mapping[str, object] | None = None,
+    rejecting: bool = False,
 ) -> None:
     """Train as the options say, and write model, history and metadata.
 
     options: those of recipe_options. defence: the program's further settings, for the metadata. make_trainer: puts
     the network into the model whose loss is minimised. inputs: further files that the result depends on. train: what takes
     the arguments of robustness.training.fit and returns its history. notes: further entries of the metadata, which train
-    may fill.
+    may fill. rejecting: the network has one output more than there are classes, the rejection (robustness.rejection).
     """
     devices.prepare(options["threads"], options["seed"])
     info = DatasetInfo.load(options["info"])
     data = _training_data(options, info)
     recipe = _recipe(options)
-    network = build(options["architecture"], info.shape, data.n_classes, info.pixel_range, _network_settings(options))
+    own = _network_settings(options)
+    network = build(options["architecture"], info.shape, data.n_classes, info.pixel_range, own, rejecting)
     if options["initial"]:
         _start_from(network, options["initial"], info)
     trainer, loss = make_trainer(network, info, recipe.label_encoding == "one_hot")
@@ -139,8 +142,15 @@ def _seed_of_chance(options: dict) -> int:
 
 
 def _start_from(network: keras.Model, path: str, info: DatasetInfo) -> None:
-    """Give a network the weights of a trained one; raises UserError if that is of another architecture."""
-    trained = load_network(path, info.shape, len(info.classes)).get_weights()
+    """Give a network the weights of a trained one; raises UserError if that is of another architecture.
+
+    A rejection that the trained one lacks starts with weights of 0.
+    """
+    source = load_network(path, info.shape, len(info.classes))
+    trained = source.get_weights()
+    if rejects(network) and not rejects(source):
+        kernel, bias = trained[-2:]
+        trained[-2:] = [np.pad(kernel, ((0, 0), (0, 1))), np.pad(bias, (0, 1))]
     if [weight.shape for weight in trained] != [weight.shape for weight in network.get_weights()]:
         raise UserError(f"{path} holds another network than {network.name}: start from one of the same architecture.")
     network.set_weights(trained)

@@ -1,0 +1,75 @@
+"""What the files of robustness/defences declare, for the check of a config (no TensorFlow here)."""
+
+import json
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+from robustness.declarations import declarations_of
+from robustness.errors import UserError
+
+FOLDER = Path(__file__).with_name("defences")
+
+
+@dataclass(frozen=True)
+class DefenceFile:
+    """A defence as its file declares it.
+
+    settings: JSON schema of its parameters, an object. wraps: it stands around a trained model; else it trains one.
+    rejects: the last output of its network is the rejection. needs_initial: it trains on from another model.
+    """
+
+    settings: dict
+    wraps: bool
+    rejects: bool
+    needs_initial: bool
+
+
+def defence_names(folder: Path = FOLDER) -> list[str]:
+    """The defences that a config can name, sorted."""
+    return sorted(path.stem for path in folder.glob("[!_]*.py"))
+
+
+def defence_file(name: str, folder: Path = FOLDER) -> DefenceFile:
+    """What a defence's file declares; raises UserError where it lacks SETTINGS, or both make_trainer and wrap."""
+    path = folder / f"{name}.py"
+    found = declarations_of(path)
+    if "SETTINGS" not in found.literals:
+        raise UserError(f"{path} has no SETTINGS: write the JSON schema of its settings there as a plain value.")
+    kinds = found.functions & {"make_trainer", "wrap"}
+    if len(kinds) != 1:
+        raise UserError(f"{path} has {len(kinds)} of the functions make_trainer and wrap: a defence has one of them.")
+    return DefenceFile(
+        found.literals["SETTINGS"],
+        "wrap" in kinds,
+        found.literals.get("REJECTS", False),
+        found.literals.get("NEEDS_INITIAL", False),
+    )
+
+
+def settings_from_json(name: str, text: str) -> dict:
+    """A defence's settings from a JSON object; raises UserError for anything else, and for a name that is no defence's."""
+    if name not in defence_names():
+        raise UserError(f"there is no defence {name}: choose one of {', '.join(defence_names())}.")
+    try:
+        settings = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"the settings of {name} are no JSON ({error}): correct them.") from error
+    if not isinstance(settings, dict):
+        raise UserError(f"the settings of {name} are {text}: write a JSON object.")
+    return settings
+
+
+def with_defences(schema: dict, folder: Path = FOLDER) -> dict:
+    """The config's schema with every defence's settings in it: each may have the keys that its file declares, and no others."""
+    schema, names = deepcopy(schema), defence_names(folder)
+    branches = []
+    for name in names:
+        settings = deepcopy(defence_file(name, folder).settings)
+        settings["properties"] = {"method": {}} | settings.get("properties", {})
+        settings["additionalProperties"] = False
+        branches.append({"if": {"required": ["method"], "properties": {"method": {"const": name}}}, "then": settings})
+    defence = schema["$defs"]["defence"]
+    defence["properties"]["method"]["enum"] = names
+    defence["allOf"] = branches
+    return schema

@@ -1,0 +1,50 @@
+"""Put a defence of robustness/defences around a trained network."""
+
+import click
+
+from robustness.cli import in_file, out_file, program, seed_option, threads_option, unit_option
+
+
+@program
+@in_file("--network", "The trained network (.keras).")
+@in_file("--network-metadata", "Its metadata (.json).")
+@in_file("--validation", "Validation images (.npz).")
+@in_file("--info", "dataset.json of the dataset.")
+@click.option("--method", required=True, help="A module of robustness/defences with a wrap: feature_squeezing, ...")
+@click.option("--settings", required=True, help="Its settings as a JSON object, with its defaults filled in.")
+@unit_option()
+@click.option("--name", required=True, help="Name of the model in the study.")
+@click.option("--defence", required=True, help="Name of the defence, for the tables.")
+@seed_option("Seed of the defence's chance.")
+@threads_option()
+@out_file("--model", "The defended network (.keras); it puts out logits.")
+@out_file("--metadata", "The network's metadata with what was put around it (.json).")
+def main(
+    network, network_metadata, validation, info, method, settings, epsilon_unit, name, defence, seed, threads, **outputs
+):
+    """Put a defence of robustness/defences around a trained network; nothing is trained."""
+    from robustness import devices
+
+    devices.prepare(threads, seed)
+    from importlib import import_module
+
+    from robustness.datasets import DatasetInfo, Images
+    from robustness.defence_files import settings_from_json
+    from robustness.defence_task import Task
+    from robustness.files import read_json, sha256_of, write_json
+    from robustness.model_files import load_network, save_network
+
+    data, settings = DatasetInfo.load(info), settings_from_json(method, settings)
+    trained = load_network(network, data.shape, len(data.classes))
+    task = Task(trained, data, Images.load(validation), epsilon_unit, seed)
+    save_network(import_module(f"robustness.defences.{method}").wrap(task, settings), outputs["model"])
+    note = read_json(network_metadata)
+    wrapped = {"model": note["model"], "model_sha256": note["model_sha256"], "settings": note["settings"]}
+    own = {"method": method, "epsilon_unit": epsilon_unit, "method_settings": settings, "wraps": wrapped}
+    identity = {"model": name, "defence": defence, "seed": seed, "model_sha256": sha256_of(outputs["model"])}
+    write_json(outputs["metadata"], note | identity | {"settings": own})
+    click.echo(f"{name}: {method} around {note['model']}")
+
+
+if __name__ == "__main__":
+    main()
