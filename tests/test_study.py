@@ -62,6 +62,15 @@ RANGE = {"method": "bim", "clip": "pixel_range", "relative_step": 0.5, "iteratio
 SWEEP = {"method": "bim", "relative_step": 0.1, "epsilon": 0.05, "iterations": [1, 10]}
 SUBSTITUTE = {"substitute": {"of": "undefended", "images": 9, "rounds": 2, "step": 0.1}}
 STOLEN = MODEL | SUBSTITUTE | {"training": {"epochs": 1, "checkpoint": "last"}}
+TRADES = {"method": "trades", "epsilon": 0.1}
+WRAPPED = {"wraps": "undefended", "defence": {"method": "feature_squeezing", "squeezers": ["bit_depth 3"]}}
+NULL = {
+    "dataset": "fashion_mnist",
+    "architecture": "report_cnn",
+    "initial": "undefended",
+    "defence": {"method": "null_labelling", "perturbation": 0.5},
+    "training": {"epochs": 1},
+}
 FOREST = {"dataset": "fashion_mnist", "technique": {"name": "random_forest"}}
 WEIGHTS = {"format": "weights", "licence": "?", "mirrors": ["folder"]}
 UNPACKED = {"name": "a.h5", "sha256_unpacked": "0" * 64}
@@ -321,6 +330,26 @@ HEATED = {
             {"models/f": FOREST, "plots/comparisons": {"x": COMPARISON | {"models": ["undefended", "f"]}}},
             ["plots.comparisons.x: fgsm is not run on f", "leave one of them out"],
         ),
+        ({"models/w": WRAPPED | {"wraps": "nobody"}}, ["models.w.wraps is 'nobody'", "define it in models"]),
+        ({"models/w": WRAPPED, "models/v": WRAPPED | {"wraps": "w"}}, ["models.v.wraps is 'w'", "more than a trained network"]),
+        ({"models/f": FOREST, "models/w": WRAPPED | {"wraps": "f"}}, ["models.w.wraps is 'f'", "more than a trained network"]),
+        ({"models/n": NULL, "models/w": WRAPPED | {"wraps": "n"}}, ["models.w.wraps is 'n'", "more than a trained network"]),
+        ({"models/w": WRAPPED | {"training": {"epochs": 1}}}, ["models.w.training has no effect beside 'wraps'", "remove it"]),
+        ({"models/w": {"wraps": "undefended"}}, ["models.w lacks the key defence"]),
+        ({"models/w": WRAPPED | {"defence": {"method": "wall"}}}, ["models.w.defence.method is 'wall'", "feature_squeezing", "trades"]),
+        ({"models/w": WRAPPED | {"defence": TRADES}}, ["models.w.wraps is not for trades", "training"]),
+        ({"models/w": WRAPPED, "models/w/defence/squeezers": ["bits 3"]}, ["models.w.defence.squeezers.0 is 'bits 3'", "of the form"]),
+        ({"models/w": WRAPPED, "models/w/defence/bits": 3}, ["models.w.defence", "unknown key bits", "method, squeezers"]),
+        ({"models/w": WRAPPED, "models/distilled/teacher": "w"}, ["models.distilled.teacher is 'w'", "name one"]),
+        ({"models/w": WRAPPED, "models/teacher/initial": "w"}, ["models.teacher.initial is 'w'", "start from one alike"]),
+        ({"models/undefended/defence": WRAPPED["defence"]}, ["models.undefended.defence", "name that as 'wraps'"]),
+        ({"models/undefended/defence": {"method": "trades"}}, ["models.undefended.defence lacks the key epsilon"]),
+        ({"models/undefended/defence": TRADES | {"beta": 0}}, ["models.undefended.defence.beta is 0", "more than 0"]),
+        ({"models/distilled/defence": TRADES}, ["models.distilled has both 'defence' and 'teacher'"]),
+        ({"models/undefended/defence": TRADES, "models/undefended/adversarial": {"epsilon": 0.1}}, ["has both 'defence' and 'adversarial'"]),
+        ({"models/n": NULL, "models/n/initial": None}, ["models.n.defence", "null_labelling goes on from a trained model", "initial"]),
+        ({"models/n": NULL, "models/teacher/initial": "n"}, ["models.teacher.initial is 'n'", "start from one alike"]),
+        ({"models/s": STOLEN, "models/s/defence": TRADES}, ["models.s has both 'substitute' and 'defence'"]),
         ({"models/undefended/augmentation": {}}, ["models.undefended.augmentation", "of a length of at least 1"]),
         ({"models/undefended/augmentation": {"zoom": 2}}, ["augmentation", "unknown key zoom", "blur, height_shift"]),
         ({"models/undefended/augmentation": {"rotation": 0}}, ["augmentation.rotation", "0", "more than 0"]),
@@ -745,6 +774,24 @@ def test_the_baseline_is_an_undefended_model_of_the_same_dataset_and_architectur
 def test_without_one_of_its_architecture_the_first_undefended_model_is_the_baseline(several):
     del several["models"]["wide"]
     assert study.baseline_of(check(several), "student") == "plain"
+
+
+def test_a_wrapping_model_is_of_the_one_inside(config):
+    config["models"] |= {
+        "w": deepcopy(WRAPPED) | {"wraps": "distilled"},
+        "d": {"wraps": "undefended", "defence": {"method": "feature_squeezing_detector", "squeezers": ["median 2"]}},
+        "n": deepcopy(NULL),
+    }
+    check(config)
+    wrapped = config["models"]["w"]
+    assert (wrapped["dataset"], wrapped["architecture"]) == ("fashion_mnist", "report_cnn")
+    assert study.defence_of(config, "w") == "defensive_distillation_and_feature_squeezing"
+    assert study.baseline_of(config, "w") == "distilled" and study.baseline_of(config, "d") == "undefended"
+    assert study.temperature_of(config, "w") == 200
+    assert study.waiting_for(config, "teacher") == ["distilled", "w"]
+    assert study.rejecting_models(config) == ["d", "n"]
+    assert config["models"]["d"]["defence"]["false_positive_rate"] == 0.05  # the file's default
+    assert study.black_boxes_on(config, "w").keys().isdisjoint({"distilled", "teacher"})
 
 
 def test_a_named_baseline_counts_whatever_it_is(several):
