@@ -242,6 +242,24 @@ def test_an_attack_finds_what_is_accepted_and_wrong(name, norm, network):
 
 
 @pytest.mark.parametrize("network", [TRAP, CLOSED], ids=["from accepted", "from rejected"])
+def test_carlini_and_wagners_attack_finds_the_nearest_that_is_accepted_and_wrong(network):
+    """Not the nearer image that is merely rejected; targeted, the rejection is a class to be beaten like any other."""
+    for target in ("", "1"):
+        settings = AttackSettings("carlini_wagner", "2", target, iterations=100, own={"initial_constant": 1.0})
+        found, _ = craft(network, GREY, ZEROS, settings, 1.0, 1.0, CLIP, 0, 4)
+        assert (answers(network, found) == 1).all()
+
+
+@pytest.mark.parametrize("offset", [0, 0.6], ids=["from accepted", "from rejected"])
+def test_jsma_ends_at_what_is_accepted_and_wrong(offset):
+    """Untargeted it aims at a class, never at the rejection, though that is the likelier answer from the start."""
+    network = linear([[-1, 10, 0, 0], [0, 0, 0, 20]], [0.5, -0.2, -9, offset])
+    found, _ = craft(network, GREY, ZEROS, AttackSettings("jsma", "0"), 0.5, 0.5, CLIP, 0, 4)
+    assert (answers(network, found) == 1).all()
+    assert (found[:, 2:] == GREY[:, 2:]).all()  # the half that leads to the rejection is left alone
+
+
+@pytest.mark.parametrize("network", [TRAP, CLOSED], ids=["from accepted", "from rejected"])
 def test_of_several_draws_noise_keeps_the_accepted_error(network):
     """Two pixels' worth of chance: an error is a draw in which both halves move the right way, rejections are more."""
     halves = keras.layers.Input((2, 1, 1))
