@@ -4,6 +4,8 @@
 # make docs-fashion-mnist  the study of the Fashion-MNIST report, whole, and its tables and figures to docs/fashion_mnist
 # make docs-temperature-sweep  the study of nine temperatures, and its tables and figure to docs/temperature_sweep
 # make docs-cifar-small  the small study of CIFAR-10 and CIFAR-100, and its tables and figures to docs/cifar_small
+# make docs-reviewed-defences  the study of the defences and attacks that the thesis reviews, and its tables and figures to
+#   docs/reviewed_defences
 # make bench  the benchmarks beside other libraries, and their measurements to docs/performance and docs/performance.md; keep
 #   the machine free for the hour that they take
 # make lock  pin requirements.txt and requirements-test.txt anew from the .in files (for maintainers)
@@ -13,7 +15,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test docs docs-fashion-mnist docs-temperature-sweep docs-cifar-small bench lock clean
+.PHONY: run test docs docs-fashion-mnist docs-temperature-sweep docs-cifar-small docs-reviewed-defences bench lock clean
 
 run: $(VENV)/run.stamp
 	snakemake --cores all
@@ -63,6 +65,14 @@ CIFAR_FIGURES := comparisons/step_budget_cifar10 comparisons/step_budget_cifar10
 docs-cifar-small: $(VENV)/run.stamp
 	snakemake --cores all --configfile studies/cifar_small.yaml $(SOURCES)
 	$(call to_docs,results/cifar_small,cifar_small,$(CIFAR_FIGURES))
+
+REVIEWED_FIGURES := accuracy/fashion_mnist/fgsm accuracy/fashion_mnist/pgd accuracy/fashion_mnist/carlini_wagner \
+    accuracy/fashion_mnist/jsma accuracy/fashion_mnist/worst_case_norm_inf accuracy/fashion_mnist/worst_case_norm_2 \
+    examples/undefended/seed1/jsma/eps0.1 examples/detector/seed1/pgd/eps0.1 examples/null_labelled/seed1/pgd/eps0.1
+
+docs-reviewed-defences: $(VENV)/run.stamp
+	snakemake --cores all --configfile studies/reviewed_defences.yaml
+	$(call to_docs,results/reviewed_defences,reviewed_defences,$(REVIEWED_FIGURES))
 
 # PyTorch has an environment of its own: in one process it and TensorFlow don't bear each other. Its own wheel index has
 # builds without the gigabytes for GPUs (set PIP_EXTRA_INDEX_URL to it).
