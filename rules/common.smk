@@ -392,6 +392,23 @@ def black_box_options():
     return shlex.join(words)
 
 
+def defence_table_options():
+    """The networks of the table of defences with those inside them, the attacks, and the epsilon.
+
+    An adversary's substitute is no defence, and a teacher that nothing attacks only a means to one.
+    """
+    teachers = {entry["teacher"] for entry in config["models"].values() if "teacher" in entry}
+    words = []
+    for model in NETWORKS:
+        if model not in SUBSTITUTES and (model not in teachers or study.attacks_on(config, model)):
+            words += ["--model", model]
+            words += ["--wraps", model, config["models"][model]["wraps"]] if model in WRAPPING else []
+    words += [word for attack in ATTACKS for word in ("--attack", attack)]
+    if "epsilon" in config["findings"]:
+        words += ["--epsilon", study.epsilon_text(config["findings"]["epsilon"])]
+    return shlex.join(words)
+
+
 def findings_options():
     """Each defended model with its baseline and its claim, and what is compared."""
     words = []

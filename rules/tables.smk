@@ -5,7 +5,8 @@
 #        changed; where the study has iteration sweeps, tables/iterations.{csv,md}, and tables/iteration_curves.csv for their figures;
 #        tables/training.{csv,md}; tables/drops.{csv,md}, averages over epsilons; where it has temperature sweeps,
 #        tables/temperatures.{csv,md}, and tables/temperature_curves.csv for their figures; tables/published.{csv,md} where the
-#        study names published numbers; tables/black_box.{csv,md,tex} where it has substitutes.
+#        study names published numbers; tables/black_box.{csv,md,tex} where it has substitutes; tables/defences.{csv,md,tex},
+#        all defences in one table, from the others.
 
 NAMES = ["robust_accuracy", "clean_accuracy", "worst_case", "transfer"]
 NAMES += ["rejections"] if study.rejecting_models(config) else []
@@ -13,7 +14,7 @@ if any("target" in attack for attack in config["attacks"].values()):
     NAMES.append("targeted")
 AGGREGATED = [f"{name}.{suffix}" for name in NAMES for suffix in ("csv", "md", "tex")] + ["curves.csv"]
 TABLES = AGGREGATED + ["verdicts.csv", "verdicts.md", "comparisons.csv", "findings.md", "training.csv", "training.md"]
-TABLES += ["drops.csv", "drops.md"]
+TABLES += ["drops.csv", "drops.md", "defences.csv", "defences.md", "defences.tex"]
 if SWEEPS:
     TABLES += ["iterations.csv", "iterations.md", "iteration_curves.csv"]
 if config["temperature_sweeps"]:
@@ -29,6 +30,7 @@ localrules:
     aggregate_drops,
     aggregate_iterations,
     aggregate_training,
+    aggregate_defences,
     aggregate_temperatures,
     aggregate_black_box,
     compare_published,
@@ -213,6 +215,50 @@ rule aggregate_training:
         " {params.runs}"
         " --table {output.table:q}"
         " --text {output.text:q}"
+        " > {log:q} 2>&1"
+
+
+rule aggregate_defences:
+    input:
+        program=program("aggregate_defences"),
+        modules=modules("aggregate_defences"),
+        env="envs/light.yaml",
+        robust=f"{RESULTS}/tables/robust_accuracy.csv",
+        clean=f"{RESULTS}/tables/clean_accuracy.csv",
+        worst_cases=f"{RESULTS}/tables/worst_case.csv",
+        training=rules.aggregate_training.output.table,
+        rejections=f"{RESULTS}/tables/rejections.csv" if "rejections" in NAMES else [],
+        targeted=f"{RESULTS}/tables/targeted.csv" if "targeted" in NAMES else [],
+    output:
+        table=f"{RESULTS}/tables/defences.csv",
+        text=f"{RESULTS}/tables/defences.md",
+        latex=f"{RESULTS}/tables/defences.tex",
+    log:
+        f"{RESULTS}/logs/aggregate_defences.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/aggregate_defences.tsv"
+    conda:
+        "../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=grown(10),
+    params:
+        optional=lambda wildcards, input: options(
+            {"rejections": input.rejections or None, "targeted": input.targeted or None}
+        ),
+        networks=defence_table_options(),
+    shell:
+        "python {input.program:q}"
+        " --robust {input.robust:q}"
+        " --clean {input.clean:q}"
+        " --worst-cases {input.worst_cases:q}"
+        " --training {input.training:q}"
+        " {params.optional}"
+        " {params.networks}"
+        " --table {output.table:q}"
+        " --text {output.text:q}"
+        " --latex {output.latex:q}"
         " > {log:q} 2>&1"
 
 

@@ -178,9 +178,8 @@ def _middle(epsilons: list[str]) -> str:
     return rising[len(rising) // 2]
 
 
-def _chosen(rows: pd.DataFrame, epsilon: str | None) -> str:
-    """The epsilon of the sentences: the configured one if the attack has it, else its middle one."""
-    texts = list(dict.fromkeys(rows["epsilon"]))
+def chosen_epsilon(texts: list[str], epsilon: str | None) -> str:
+    """The epsilon, of those of an attack, that stands for it: the configured one if it is there, else the middle one."""
     wanted = [text for text in texts if epsilon is not None and float(text) == float(epsilon)]
     return wanted[0] if wanted else _middle(texts)
 
@@ -210,7 +209,7 @@ def _sentences(rows: pd.DataFrame, defence: str, epsilon: str | None) -> str:
     text = ""
     attacked = rows[~rows["attack"].isin([CLEAN, WORST_CASE])]
     for (attack, norm), part in attacked.groupby(["attack", "norm"], sort=False):
-        at = _chosen(part, epsilon)
+        at = chosen_epsilon(list(dict.fromkeys(part["epsilon"])), epsilon)
         here = part[part["epsilon"] == at]
         if here["clip"].iloc[0] == "pixel_range":
             text += f"\n- Under {attack}, {defence} changed accuracy at epsilon {at} {_change(here)}. This attack {UNBOUNDED}."
@@ -232,7 +231,7 @@ def _claim(rows: pd.DataFrame, claim: tuple[str, str] | None, epsilon: str | Non
         return "\nThe study names no published claim to hold this against (`claim` of the model).\n"
     text, (words, source) = "", claim
     for norm, part in rows[rows["attack"] == WORST_CASE].groupby("norm", sort=False):
-        at = _chosen(part, epsilon)
+        at = chosen_epsilon(list(dict.fromkeys(part["epsilon"])), epsilon)
         told = {eps: _status(here, difference) for eps, here in part.groupby("epsilon", sort=False)}
         others: dict[str, list[str]] = {}
         for eps, status in told.items():

@@ -340,7 +340,7 @@ def latex(table: pd.DataFrame, caption: str, label: str) -> str:
 def _escape(text: object) -> str:
     for character in "&%$#_{}":
         text = str(text).replace(character, "\\" + character)
-    return text.replace("†", "\\textdagger{}")
+    return text.replace("†", "\\textdagger{}").replace("‡", "\\textdaggerdbl{}")
 
 
 def worst_case_markdown(worst_cases: pd.DataFrame, rejecting: Sequence[str] = ()) -> str:
