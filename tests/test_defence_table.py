@@ -41,11 +41,12 @@ def folder(tmp_path_factory):
             ("fgsm", "plain", "0.5"): 1,
             ("aimed", "plain", "0.20"): 5,
             ("aimed", "squeezed", "0.20"): 3,
-            ("wide", "hard", "0.1"): 4,
+            **{("wide", "hard", epsilon): 4 for epsilon in ("0", "0.05", "0.1")},
         },
         together={
             **{(model, "inf", "0.1"): 5 for model in MODELS},
             **{("plain", "inf", "0.20"): 1, ("hard", "inf", "0.20"): 3, ("squeezed", "inf", "0.20"): 4},
+            ("plain", "inf", "0.5"): 1,
             ("plain", "2", "0.5"): 0,
         },
         transferred={("pgd", "hard", "squeezed", "0.20"): 9},
@@ -113,11 +114,11 @@ def blocks(text: str) -> dict[str, list[list[str]]]:
     [
         ("plain", 1, "clean_accuracy", "", "", 9, 10),
         ("plain", 2, "clean_accuracy", "", "", 8, 10),
-        ("plain", 1, "robust_accuracy", "pgd", "0.20", 2, 10),  # the middle one, 0 left out
+        ("plain", 1, "robust_accuracy", "pgd", "0.20", 2, 10),  # the middle one of three
         ("plain", 2, "robust_accuracy", "pgd", "0.20", 4, 10),
         ("plain", 1, "robust_accuracy", "fgsm", "0.5", 1, 10),
         ("plain", 1, "target_success", "aimed", "0.20", 3, 10),
-        ("hard", 1, "robust_accuracy", "wide", "0.1", 4, 10),
+        ("hard", 1, "robust_accuracy", "wide", "0.1", 4, 10),  # the middle one of two, 0 left out
         ("hard", 1, "worst_case", "", "0.20", 3, 10),
         ("squeezed", 1, "clean_accuracy", "", "", 7, 10),
         ("squeezed", 1, "robust_accuracy", "pgd", "0.20", 5, 10),  # with detection
