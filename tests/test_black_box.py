@@ -176,6 +176,9 @@ def test_a_study_with_a_classifier_and_its_substitute_goes_all_the_way(black_box
     }
     agreed = (clean["forest"]["prediction"] == clean["stolen"]["prediction"]).mean()
     assert table.iloc[2]["agreement"] == pytest.approx(agreed)
+    assert set(read(folder / "tables/defences.csv")["model"]) == {
+        "undefended"
+    }  # the others are no network, or no defence
     matrix = read(folder / "tables/transfer.csv").set_index(["source", "target"])["technique"]
     assert matrix["stolen", "forest"] == "cross" and matrix["stolen", "undefended"] == "intra"
     assert not (folder / "adversarial/forest").exists() and not (folder / "plots/training/forest").exists()

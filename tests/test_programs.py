@@ -120,6 +120,10 @@ TEMPERATURES = [
     "aggregate_temperatures", "--robust", "d.json", "--clean", "d.json", "--worst-cases", "d.json", "--verdicts", "d.json",
     "--sweep", "s", "0.1", "--table", "t.csv", "--text", "t.md", "--curves", "c.csv",
 ]  # fmt: skip
+DEFENCES = [
+    "aggregate_defences", "--robust", "d.json", "--clean", "d.json", "--worst-cases", "d.json", "--training", "d.json",
+    "--table", "t.csv", "--text", "t.md", "--latex", "t.tex",
+]  # fmt: skip
 CLASSIFIER = [
     "train_classifier", "--train", "i.npz", "--info", "d.json", "--name", "m", "--dataset", "d", "--technique", "forest",
     "--seed", "1", "--model", "o.pickle", "--metadata", "o.json",
@@ -198,6 +202,7 @@ PUBLISHED = [
         (["aggregate_training", *TRAINING], "metadata.json does not exist"),
         (["aggregate_training", *TRAINING, "--baseline", "m", "other"], "the baseline other is not among the models"),
         ([*TEMPERATURES, "--member", "s", "teacher", "m", "hot"], "'hot' is not a valid float"),
+        ([*DEFENCES, "--rejections", "nowhere.csv"], "does not exist"),
         (CLASSIFIER, "d.json is not valid JSON"),
         ([*CLASSIFIER, "--settings", "{trees"], "--settings {trees is no JSON object"),
         ([*CLASSIFIER, "--settings", "3"], "--settings 3 is no JSON object"),

@@ -50,7 +50,7 @@ def test_everything_was_made(tiny_run):
     tables, plots = (
         {p.name for p in (tiny_run / "results" / kind).rglob("*") if p.is_file()} for kind in ("tables", "plots")
     )
-    names = ("robust_accuracy", "clean_accuracy", "worst_case", "transfer", "targeted")
+    names = ("robust_accuracy", "clean_accuracy", "worst_case", "transfer", "targeted", "defences")
     expected = {f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")}
     names = ("training", "drops", "published", "temperatures")
     expected |= {f"{name}.{suffix}" for name in names for suffix in ("csv", "md")}
@@ -107,6 +107,27 @@ def test_the_table_has_a_row_a_set_and_agrees_with_the_records(tiny_run):
         defence = {"undefended": "none", "teacher": "temperature_training", "distilled": "defensive_distillation"}
         assert row["defence"] == defence[row["model"]]
         assert row["architecture"] == ("report_student_cnn" if row["model"] == "distilled" else "report_cnn")
+
+
+def test_the_table_of_defences_repeats_the_other_tables(tiny_run):
+    """At the middle one of two epsilons, the greater, since the study names none; every model is attacked, the teacher, too."""
+    table = rows(tiny_run, "defences.csv")
+    assert list(dict.fromkeys(row["model"] for row in table)) == ["undefended", "teacher", "distilled"]
+    for quantity, name, column in (
+        ("robust_accuracy", "robust_accuracy.csv", "accuracy"),
+        ("worst_case", "worst_case.csv", "accuracy"),
+        ("target_success", "targeted.csv", "success"),
+    ):
+        keys = ("model", *(["attack"] if "attack" in rows(tiny_run, name)[0] else []))
+        found = {tuple(row[key] for key in keys): row["value"] for row in table if row["quantity"] == quantity}
+        expected = {
+            tuple(row[key] for key in keys): row[column]
+            for row in rows(tiny_run, name)
+            if row["epsilon"] == "0.10" and (quantity != "robust_accuracy" or not row["target"])
+        }
+        assert found == expected
+    times = {row["model"]: row["value"] for row in table if row["quantity"] == "times_baseline"}
+    assert times == {row["model"]: row["times_baseline"] for row in rows(tiny_run, "training.csv")}
 
 
 def test_targets_are_counted_to_the_target(tiny_run):
@@ -328,6 +349,7 @@ LAST = {  # look at the whole study
     *(
         "diagnose_attacks",
         "aggregate_tables",
+        "aggregate_defences",
         "aggregate_drops",
         "write_findings",
         "plot_epsilon_curve",
@@ -372,6 +394,11 @@ def test_a_claim_is_a_matter_of_the_page_alone(tiny_copy):
     assert set(planned(tiny_copy)) == {"write_findings"}
 
 
+def test_the_epsilon_of_the_findings_is_a_matter_of_two_tables(tiny_copy):
+    edit(tiny_copy, TINY, "epsilons: [0.05,", "findings: {epsilon: 0.05}\nepsilons: [0.05,")
+    assert set(planned(tiny_copy)) == {"write_findings", "aggregate_defences"}
+
+
 def test_a_title_plans_only_its_figures(tiny_copy):
     edit(tiny_copy, TINY, "plots:\n", 'plots:\n  training_title: "How {model} learnt"\n')
     assert set(planned(tiny_copy)) == {"plot_training"}
@@ -395,7 +422,7 @@ def test_a_published_number_is_held_against_what_was_measured_before(tiny_copy):
 def test_another_baseline_changes_no_training(tiny_copy):
     edit(tiny_copy, TINY, "teacher: teacher\n", "teacher: teacher\n    baseline: teacher\n")
     last = {"write_findings", "compare_published", "plot_published"}
-    assert set(planned(tiny_copy)) == {"aggregate_training", "aggregate_drops"} | last
+    assert set(planned(tiny_copy)) == {"aggregate_training", "aggregate_defences", "aggregate_drops"} | last
 
 
 def test_a_sweep_touches_nothing_but_its_own(tiny_copy):

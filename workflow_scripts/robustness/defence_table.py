@@ -20,7 +20,8 @@ COLUMNS = [
 ]
 ACROSS = 5  # attacks beside each other; more would not fit on a page
 NOTE = (
-    "Every network of the study beside each other, from its other tables. Accuracies and rates in per cent with 95 % Wilson "
+    "The networks of the study side by side, from its other tables; substitutes, and teachers that nothing attacks, are left "
+    "out. Accuracies and rates in per cent with 95 % Wilson "
     "intervals; clean accuracy is that on the images that are attacked, before they are. Each attack stands at one epsilon: that of "
     "`findings` if the attack has it, else the middle one of its own. Worst case: survived every attack that epsilon bounds, "
     "every set that was crafted on another model, and the cascade of worst_case, at this epsilon and all smaller ones."
