@@ -88,7 +88,10 @@ def _import_layers(node: object, where: str | Path) -> None:
     """
     for name in sorted(set(_registered_names(node))):
         module = name.split(">")[0]
-        if re.fullmatch(r"robustness(\.\w+)+", module) and SCRIPTS.joinpath(*module.split(".")).with_suffix(".py").is_file():
+        if (
+            re.fullmatch(r"robustness(\.\w+)+", module)
+            and SCRIPTS.joinpath(*module.split(".")).with_suffix(".py").is_file()
+        ):
             import_module(module)
             if keras.saving.get_registered_object(name) is not None:
                 continue

@@ -155,7 +155,9 @@ def measured_probabilities(task, size: float, full_at: float) -> np.ndarray:
 def make_trainer(task, settings):
     """The trainer of a task; settings as SETTINGS describes them. Raises UserError if the initial network rejects."""
     if rejects(task.initial):
-        raise UserError("null_labelling goes on from a network that knows NULL already: name an initial that does not reject.")
+        raise UserError(
+            "null_labelling goes on from a network that knows NULL already: name an initial that does not reject."
+        )
     size = settings["perturbation"] * task.scale
     probabilities = measured_probabilities(task, size, settings["full_at"])
     return NullTrainer(
