@@ -102,7 +102,7 @@ def test_new_defences_as_their_page_tells_them(with_both):
 
     for old, new, sentence in [
         ("weight: 0.05", "weight: -1", "models.squeezed.defence.weight is -1; it must be at least 0."),
-        ("pixels: 2", "pixel: 2", "models.shifted.defence.pixel"),
+        ("pixels: 2", "pixel: 2", "models.shifted.defence has the unknown key pixel;"),
     ]:
         edit(with_both, TINY, old, new)
         done = run(with_both, "snakemake", "-n", "--configfile", TINY, check=False)

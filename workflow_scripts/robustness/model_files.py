@@ -23,7 +23,7 @@ def save_network(network: keras.Model, path: str | Path) -> None:
 
     Raises UserError for a layer of the project that load_network would not find again.
     """
-    _import_layers(keras.saving.serialize_keras_object(network), "the network")
+    _import_layers(network.get_config(), "the network")
     with whole_file(path) as temporary:
         raw = temporary.with_name(f"{temporary.stem}.raw.keras")
         try:
