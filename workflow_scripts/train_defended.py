@@ -14,21 +14,29 @@ from robustness.recipe_options import recipe_options
 def main(method, settings, epsilon_unit, **options):
     """Train a network with a defence of robustness/defences; a killed run goes on from its last whole epoch."""
     from robustness.defence_files import defence_file, settings_from_json
+    from robustness.errors import UserError
     from robustness.training_run import run_training
 
-    declared, settings = defence_file(method), settings_from_json(method, settings)
+    settings = settings_from_json(method, settings)
+    declared = defence_file(method)
+    if declared.wraps:
+        raise UserError(f"{method} stands around a trained network: use wrap_model.")
+    if declared.needs_initial and not options["initial"]:
+        raise UserError(f"{method} goes on from a trained network: name it with --initial.")
 
     def trainer(network, info, one_hot):
         from importlib import import_module
 
         from robustness.datasets import Images
-        from robustness.defence_task import Task
+        from robustness.defence_task import Task, check_trainer
         from robustness.model_files import load_network
 
         validation, initial = Images.load(options["validation"]), options["initial"]
         start = load_network(initial, info.shape, len(info.classes)) if initial else None
         task = Task(network, info, validation, epsilon_unit, options["seed"], one_hot, start)
-        return import_module(f"robustness.defences.{method}").make_trainer(task, settings), None
+        made = import_module(f"robustness.defences.{method}").make_trainer(task, settings)
+        check_trainer(method, made, network)
+        return made, None
 
     defence = {"method": method, "epsilon_unit": epsilon_unit, "method_settings": settings}
     run_training(options, defence, trainer, rejecting=declared.rejects)

@@ -24,20 +24,27 @@ def main(
 ):
     """Put a defence of robustness/defences around a trained network; nothing is trained."""
     from robustness import devices
+    from robustness.defence_files import defence_file, settings_from_json
+    from robustness.errors import UserError
 
+    settings = settings_from_json(method, settings)
+    declared = defence_file(method)
+    if not declared.wraps:
+        raise UserError(f"{method} trains a network: use train_defended.")
     devices.prepare(threads, seed)
     from importlib import import_module
 
     from robustness.datasets import DatasetInfo, Images
-    from robustness.defence_files import settings_from_json
-    from robustness.defence_task import Task
+    from robustness.defence_task import Task, check_network
     from robustness.files import read_json, sha256_of, write_json
     from robustness.model_files import load_network, save_network
 
-    data, settings = DatasetInfo.load(info), settings_from_json(method, settings)
+    data = DatasetInfo.load(info)
     trained = load_network(network, data.shape, len(data.classes))
     task = Task(trained, data, Images.load(validation), epsilon_unit, seed)
-    save_network(import_module(f"robustness.defences.{method}").wrap(task, settings), outputs["model"])
+    defended = import_module(f"robustness.defences.{method}").wrap(task, settings)
+    check_network(method, defended, len(data.classes), declared.rejects)
+    save_network(defended, outputs["model"])
     note = read_json(network_metadata)
     wrapped = {"model": note["model"], "model_sha256": note["model_sha256"], "settings": note["settings"]}
     own = {"method": method, "epsilon_unit": epsilon_unit, "method_settings": settings, "wraps": wrapped}

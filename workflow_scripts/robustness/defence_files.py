@@ -31,7 +31,10 @@ def defence_names(folder: Path = FOLDER) -> list[str]:
 
 
 def defence_file(name: str, folder: Path = FOLDER) -> DefenceFile:
-    """What a defence's file declares; raises UserError where it lacks SETTINGS, or both make_trainer and wrap."""
+    """What a defence's file declares.
+
+    Raises UserError where it lacks SETTINGS, has not one of make_trainer and wrap, or flags that are neither True nor False.
+    """
     path = folder / f"{name}.py"
     found = declarations_of(path)
     if "SETTINGS" not in found.literals:
@@ -39,12 +42,11 @@ def defence_file(name: str, folder: Path = FOLDER) -> DefenceFile:
     kinds = found.functions & {"make_trainer", "wrap"}
     if len(kinds) != 1:
         raise UserError(f"{path} has {len(kinds)} of the functions make_trainer and wrap: a defence has one of them.")
-    return DefenceFile(
-        found.literals["SETTINGS"],
-        "wrap" in kinds,
-        found.literals.get("REJECTS", False),
-        found.literals.get("NEEDS_INITIAL", False),
-    )
+    flags = {name: found.literals.get(name, False) for name in ("REJECTS", "NEEDS_INITIAL")}
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise UserError(f"{path} has {name} = {value!r}: write True or False.")
+    return DefenceFile(found.literals["SETTINGS"], "wrap" in kinds, flags["REJECTS"], flags["NEEDS_INITIAL"])
 
 
 def settings_from_json(name: str, text: str) -> dict:

@@ -6,6 +6,8 @@ import keras
 
 from robustness.datasets import DatasetInfo, Images
 from robustness.epsilon_units import pixel_scale
+from robustness.errors import UserError
+from robustness.rejection import LAST_LAYER, rejects
 
 
 @dataclass(frozen=True)
@@ -30,3 +32,28 @@ class Task:
     def scale(self) -> float:
         """Pixel units of the network per unit of epsilon."""
         return pixel_scale(self.epsilon_unit, self.info.pixel_range)
+
+
+def check_network(method: str, network: keras.Model, n_classes: int, rejecting: bool) -> None:
+    """Raises UserError where a defended network does not put out a logit a class and, just if `rejecting`, a rejection's.
+
+    rejecting: what the file of the method declares as REJECTS.
+    """
+    outputs, rejection = network.output_shape[-1], "a" if rejects(network) else "no"
+    if rejects(network) != rejecting or outputs != n_classes + rejecting:
+        raise UserError(
+            f"robustness/defences/{method}.py says REJECTS = {rejecting}, but its network has {outputs} outputs for "
+            f"{n_classes} classes and {rejection} last layer named {LAST_LAYER}: correct the one or the other."
+        )
+
+
+def check_trainer(method: str, trainer: keras.Model, network: keras.Model) -> None:
+    """Raises UserError where a trainer trains or puts out something else than the network, which is what is kept."""
+    trained = {id(variable) for variable in trainer.trainable_variables}
+    outputs = trainer.compute_output_spec(keras.KerasTensor((None, *network.input_shape[1:]))).shape[-1]
+    if outputs != network.output_shape[-1] or not all(id(each) in trained for each in network.trainable_variables):
+        raise UserError(
+            f"robustness/defences/{method}.py makes a trainer of {outputs} outputs that does not train and put out the "
+            f"{network.output_shape[-1]} logits of task.network, which is kept: build it around that, and for a rejection say "
+            "REJECTS = True."
+        )

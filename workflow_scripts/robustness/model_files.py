@@ -1,9 +1,11 @@
 """Trained networks as files, byte for byte the same for the same weights and checked when they are read, and their logits."""
 
 import json
+import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 
 import keras
@@ -13,9 +15,15 @@ from robustness.errors import UserError
 from robustness.files import whole_file
 from robustness.rejection import n_classes_of
 
+SCRIPTS = Path(__file__).resolve().parent.parent
+
 
 def save_network(network: keras.Model, path: str | Path) -> None:
-    """Write a network (.keras, weights and structure, no optimiser) without the times that Keras puts in."""
+    """Write a network (.keras, weights and structure, no optimiser) without the times that Keras puts in.
+
+    Raises UserError for a layer of the project that load_network would not find again.
+    """
+    _import_layers(network.get_config(), "the network")
     with whole_file(path) as temporary:
         raw = temporary.with_name(f"{temporary.stem}.raw.keras")
         try:
@@ -48,13 +56,18 @@ def _without_chance(node: object, numbers: dict[int, int]) -> object:
 def load_network(path: str | Path, shape: tuple[int, int, int], n_classes: int) -> keras.Model:
     """Read a network and check that it fits images of `shape` and `n_classes` classes, besides which it may reject.
 
-    Raises UserError if the file is no network or does not fit the data.
+    What the project's own layers in it are registered from is imported, so that a program need not know a model's defence.
+    Raises UserError if the file is no network, has layers that the project lacks, or does not fit the data.
     """
     if not Path(path).exists():
         raise FileNotFoundError(2, "No such file", str(path))
     try:
+        with zipfile.ZipFile(path) as file:
+            _import_layers(json.loads(file.read("config.json")), path)
         network = keras.saving.load_model(path, compile=False)
-    except (ValueError, OSError, KeyError, zipfile.BadZipFile) as error:
+    except UserError:
+        raise
+    except (ValueError, TypeError, OSError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(
             f"{path} can't be read as a Keras model ({error}): remove it, so that it is trained again."
         ) from error
@@ -65,6 +78,40 @@ def load_network(path: str | Path, shape: tuple[int, int, int], n_classes: int) 
         )
     network.trainable = False
     return network
+
+
+def _import_layers(node: object, where: str | Path) -> None:
+    """Import the modules that the registered names in Keras' notes on a network begin with: MODULE>CLASS.
+
+    None but modules of robustness whose file exists: a network file must not choose what is run. Raises UserError for a name
+    that is not registered then.
+    """
+    for name in sorted(set(_registered_names(node))):
+        module = name.split(">")[0]
+        if (
+            re.fullmatch(r"robustness(\.\w+)+", module)
+            and SCRIPTS.joinpath(*module.split(".")).with_suffix(".py").is_file()
+        ):
+            import_module(module)
+            if keras.saving.get_registered_object(name) is not None:
+                continue
+        raise UserError(
+            f"{where} has a layer registered as {name}, which no module of robustness registers: put it under "
+            "@keras.saving.register_keras_serializable(package=the name of its module) and make the network anew."
+        )
+
+
+def _registered_names(node: object) -> Iterator[str]:
+    """The names of all layers and functions in Keras' notes that are not Keras' own."""
+    if isinstance(node, list | tuple):
+        for item in node:
+            yield from _registered_names(item)
+    elif isinstance(node, dict):
+        name, module = node.get("registered_name"), node.get("module")
+        if name and (">" in name or (module or "keras").split(".")[0] not in ("keras", "builtins")):
+            yield name
+        for item in node.values():
+            yield from _registered_names(item)
 
 
 def predict_logits(network: keras.Model, images: np.ndarray, batch_size: int = 250) -> np.ndarray:

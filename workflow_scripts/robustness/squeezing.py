@@ -14,6 +14,7 @@ from keras import ops
 
 from robustness.errors import UserError
 
+# The form of a squeezer's word; it stands in the SETTINGS of the defences again, which have to be plain values.
 WORD = "^(bit_depth [1-7]|median [2-9]|gaussian (0?\\.[0-9]*[1-9][0-9]*|[1-9][0-9]*(\\.[0-9]+)?))$"
 
 
@@ -22,8 +23,8 @@ def straight_through(function):
 
     @ops.custom_gradient
     def passed(x):
-        def gradient(*_, upstream=None):
-            return upstream if upstream is not None else _[0]
+        def gradient(*given, upstream=None):
+            return given[0] if upstream is None else upstream  # Keras' backends name it or do not
 
         return function(x), gradient
 

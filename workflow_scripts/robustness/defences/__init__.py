@@ -7,5 +7,6 @@ make_trainer(task, settings) gives the Keras model whose loss is minimised, arou
 wrap(task, settings) gives a network from pixels to logits that stands around task.network, which is trained.
 
 settings: a mapping of what SETTINGS describes, with its defaults filled in. REJECTS = True: the network has one output more
-than there are classes, the last of them the rejection. NEEDS_INITIAL = True: it trains on from another model.
+than there are classes, the last of them the rejection (robustness.rejection). NEEDS_INITIAL = True: it goes on from
+the trained model that the config names as `initial`, task.initial. docs/add_a_defence.md makes up one of each kind.
 """

@@ -24,6 +24,7 @@ from robustness.adversarial_training import input_gradient
 from robustness.datasets import to_pixels
 from robustness.errors import UserError
 from robustness.model_files import predict_logits
+from robustness.rejection import rejects
 
 SETTINGS = {
     "type": "object",
@@ -152,7 +153,11 @@ def measured_probabilities(task, size: float, full_at: float) -> np.ndarray:
 
 
 def make_trainer(task, settings):
-    """The trainer of a task; settings as SETTINGS describes them."""
+    """The trainer of a task; settings as SETTINGS describes them. Raises UserError if the initial network rejects."""
+    if rejects(task.initial):
+        raise UserError(
+            "null_labelling goes on from a network that knows NULL already: name an initial that does not reject."
+        )
     size = settings["perturbation"] * task.scale
     probabilities = measured_probabilities(task, size, settings["full_at"])
     return NullTrainer(
