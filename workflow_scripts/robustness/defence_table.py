@@ -28,7 +28,7 @@ NOTE = (
 )
 TARGETED = "Share of the images, those of the target class left out, that the attack brought to its target."
 REJECTING = (
-    "Rejection rate: rejected of the unattacked images, the false-positive rate. Detection rate: rejected of those whose class "
+    "Clean accuracy: accepted and right. Rejection rate: rejected of the unattacked images, the false-positive rate. Detection rate: rejected of those whose class "
     "would be wrong under the attack (rejections.md has more)."
 )
 COST = (
