@@ -16,6 +16,8 @@ WITH_TENSORFLOW = {
         "train_model",
         "train_adversarially",
         "train_substitute",
+        "train_defended",
+        "wrap_model",
         "distill_student",
         "craft_path",
         "craft_adversarial",

@@ -48,12 +48,16 @@ def check_network(method: str, network: keras.Model, n_classes: int, rejecting: 
 
 
 def check_trainer(method: str, trainer: keras.Model, network: keras.Model) -> None:
-    """Raises UserError where a trainer trains or puts out something else than the network, which is what is kept."""
+    """Raises UserError where a trainer does not train all of the network, which is what is kept, or has other outputs."""
     trained = {id(variable) for variable in trainer.trainable_variables}
-    outputs = trainer.compute_output_spec(keras.KerasTensor((None, *network.input_shape[1:]))).shape[-1]
-    if outputs != network.output_shape[-1] or not all(id(each) in trained for each in network.trainable_variables):
+    if not all(id(variable) in trained for variable in network.trainable_variables):
         raise UserError(
-            f"robustness/defences/{method}.py makes a trainer of {outputs} outputs that does not train and put out the "
-            f"{network.output_shape[-1]} logits of task.network, which is kept: build it around that, and for a rejection say "
-            "REJECTS = True."
+            f"robustness/defences/{method}.py makes a trainer that does not train task.network, which is what is kept: build it "
+            "around that."
+        )
+    outputs = trainer.compute_output_spec(keras.KerasTensor((None, *network.input_shape[1:]))).shape[-1]
+    if outputs != network.output_shape[-1]:
+        raise UserError(
+            f"robustness/defences/{method}.py makes a trainer of {outputs} outputs around a network of "
+            f"{network.output_shape[-1]}: let it put out the logits of task.network, which has a rejection's if REJECTS = True."
         )
