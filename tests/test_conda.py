@@ -17,7 +17,7 @@ ENVIRONMENTS = [pytest.param(path, id=path.stem) for path in sorted(ROOT.glob("e
 TABLES = {
     *(
         f"{n}.{s}"
-        for n in ("clean_accuracy", "robust_accuracy", "worst_case", "transfer")
+        for n in ("clean_accuracy", "defences", "robust_accuracy", "worst_case", "transfer")
         for s in ("csv", "md", "tex")
     ),
     *(f"{name}.{suffix}" for name in ("drops", "training", "verdicts") for suffix in ("csv", "md")),
