@@ -7,7 +7,10 @@ from conftest import ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-FILES = {"requirements.txt": ["requirements.txt"], "requirements-test.txt": ["requirements.txt", "requirements-test.txt"]}
+FILES = {
+    "requirements.txt": ["requirements.txt"],
+    "requirements-test.txt": ["requirements.txt", "requirements-test.txt"],
+}
 
 BUILDING = {"setuptools", "wheel"}  # named as needed, and imported by nobody at run time; pip freeze leaves them out
 
