@@ -20,7 +20,7 @@ COLUMNS = [
 ]
 ACROSS = 5  # attacks beside each other; more would not fit on a page
 NOTE = (
-    "The networks of the study side by side, from its other tables; those that learned a model's answers (`substitute`), and "
+    "The networks of the study side by side, from its other tables; substitutes that learned a model's answers, and "
     "teachers that nothing attacks, are left out. Accuracies and rates in per cent with 95 % Wilson intervals; clean accuracy "
     "is that on the images that are attacked, before they are. Each attack stands at one epsilon: that of `findings` if the "
     "attack has it, else the middle one of its own (of an even number the larger of the two). Worst case: survived every "
