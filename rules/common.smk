@@ -278,8 +278,8 @@ def defence_options(wildcards):
     """A defence of robustness/defences and its settings."""
     defence = config["models"][wildcards.model]["defence"]
     settings = {key: value for key, value in defence.items() if key != "method"}
-    values = {"method": defence["method"], "settings": json.dumps(settings), "epsilon_unit": config["epsilon_unit"]}
-    return options(values)
+    values = {"method": defence["method"], "settings": json.dumps(settings, sort_keys=True)}
+    return options(values | {"epsilon_unit": config["epsilon_unit"]})
 
 
 def attack_options(wildcards):
