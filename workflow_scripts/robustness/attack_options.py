@@ -28,7 +28,7 @@ OPTIONS = [
     click.option(
         "--method", required=True, help="A module of robustness/attack_methods: fgsm, bim, mim, pgd, apgd, ..."
     ),
-    norm_option(),
+    norm_option("0"),
     unit_option(),
     click.option("--target", default="", help="least_likely, random or a class number; empty: untargeted."),
     click.option("--step", type=click.FloatRange(min=0, min_open=True), help="Of one iteration, in epsilon's unit."),
