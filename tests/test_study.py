@@ -684,7 +684,8 @@ def test_what_an_attacks_file_tells_is_so(method):
     from robustness.attack_settings import AttackSettings
 
     declared, module = declaration_of(method), import_module(f"robustness.attack_methods.{method}")
-    for name in ("KEYS", "REQUIRED", "NORMS", "CLIMBS", "SIGN_STEPS", "FIRST_ERROR", "MINIMUM_NORM", "SETTINGS"):
+    names = "KEYS REQUIRED NORMS CLIMBS SIGN_STEPS FIRST_ERROR MINIMUM_NORM SPARES_REJECTION SETTINGS"
+    for name in names.split():
         if hasattr(module, name):
             assert getattr(declared, name.lower()) == getattr(module, name), name
     assert declared.sweepable == hasattr(module, "iterates") == (method in sweepable_methods())
@@ -705,6 +706,7 @@ def test_facts_about_the_attacks_that_papers_tell():
     assert those(lambda told: told.iterating) == {"apgd", "bim", "carlini_wagner", "fmn", "mim", "pgd"}
     assert those(lambda told: told.sign_steps) == {"bim", "fgsm", "pgd"}
     assert those(lambda told: told.minimum_norm) == {"carlini_wagner", "fmn"}
+    assert those(lambda told: not told.spares_rejection) == {"mim"}  # which cleverhans gives no other loss
     assert those(lambda told: told.norms != ("inf", "2")) == {"carlini_wagner", "jsma"}
     assert sweepable_methods() == ("bim",)
 

@@ -2,7 +2,7 @@
 
 import functools
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from robustness.declarations import declarations_of
@@ -39,6 +39,7 @@ class AttackDeclaration:
     sign_steps: bool = False
     first_error: bool = False
     minimum_norm: bool = False
+    spares_rejection: bool = True
     settings: dict | None = None
     sweepable: bool = False
 
@@ -87,7 +88,7 @@ def declaration_of(method: str) -> AttackDeclaration:
         raise UserError(f"there is no attack {method}: choose one of {', '.join(METHODS)}.")
     path = FOLDER / f"{method}.py"
     told = declarations_of(path)
-    names = ("keys", "required", "norms", "climbs", "sign_steps", "first_error", "minimum_norm", "settings")
+    names = {field.name for field in fields(AttackDeclaration)} - {"name", "sweepable"}
     facts = {name: told.literals[name.upper()] for name in names if name.upper() in told.literals}
     found = AttackDeclaration(method, **facts, sweepable="iterates" in told.functions)
     if unknown := sorted(set(found.keys) - set(SHARED_KEYS)):

@@ -72,7 +72,9 @@ def unit_option() -> Callable:
 
 def norm_option(*more: str) -> Callable:
     """The norm of every epsilon of a program: inf or 2, or one of `more`."""
-    return click.option("--norm", type=click.Choice(["inf", "2", *more]), default="inf", help="Norm that epsilon bounds.")
+    return click.option(
+        "--norm", type=click.Choice(["inf", "2", *more]), default="inf", help="Norm that epsilon bounds."
+    )
 
 
 def batch_size_option() -> Callable:
