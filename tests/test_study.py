@@ -7,7 +7,7 @@ from conftest import ROOT
 from snakemake.utils import update_config
 
 from robustness import study
-from robustness.attack_declarations import METHODS, declaration_of, sweepable_methods, with_attacks
+from robustness.attack_declarations import METHODS, AttackDeclaration, declaration_of, sweepable_methods, with_attacks
 from robustness.defence_files import with_defences
 from robustness.errors import UserError
 
@@ -709,6 +709,17 @@ def test_facts_about_the_attacks_that_papers_tell():
     assert those(lambda told: not told.spares_rejection) == {"mim"}  # which cleverhans gives no other loss
     assert those(lambda told: told.norms != ("inf", "2")) == {"carlini_wagner", "jsma"}
     assert sweepable_methods() == ("bim",)
+
+
+@pytest.mark.parametrize(
+    ("norms", "alone", "share"),
+    [(("2",), True, False), (("0",), True, True), (("2", "inf"), False, False), (("inf", "0"), False, True)],
+)
+def test_the_norm_of_an_entry_is_described_by_the_norms_that_the_attack_knows(norms, alone, share):
+    described = AttackDeclaration("made_up", norms=norms).schema()["properties"]["norm"]
+    assert described["default"] == norms[0] and {str(norm) for norm in described["enum"]} == set(norms)
+    assert ("no other" in described["description"]) == alone
+    assert ("share of the image's values" in described["description"]) == share
 
 
 @pytest.mark.parametrize(
