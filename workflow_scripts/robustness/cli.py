@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import json
 import logging
 import os
 import sys
@@ -75,6 +76,21 @@ def norm_option(*more: str) -> Callable:
     return click.option(
         "--norm", type=click.Choice(["inf", "2", *more]), default="inf", help="Norm that epsilon bounds."
     )
+
+
+def json_option(name: str, text: str, **more) -> Callable:
+    """An option that takes a JSON object, which the program gets as a mapping; anything else is told in a sentence."""
+
+    def mapping(_context: click.Context, _option: click.Parameter, given: str) -> dict:
+        try:
+            content = json.loads(given)
+        except json.JSONDecodeError:
+            content = None
+        if not isinstance(content, dict):
+            raise click.BadParameter(f"'{given}' is no JSON object: write it like '{{\"name\": 1}}'.")
+        return content
+
+    return click.option(name, callback=mapping, metavar="JSON", help=text, **more)
 
 
 def batch_size_option() -> Callable:
