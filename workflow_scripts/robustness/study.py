@@ -19,8 +19,8 @@ from robustness.epsilon_units import EPSILON_UNITS
 from robustness.errors import UserError
 from robustness.network_settings import WITH_BASE, WITH_WIDTH, check_head
 from robustness.published import AVERAGES, Published, read_published
+from robustness.technique_files import technique_names, technique_settings
 
-TECHNIQUES = Path(__file__).parent / "techniques"  # the classifiers that are no neural network
 RESERVED = ("worst_case", "worst_case_norm_inf", "worst_case_norm_2", "clean", "iterations")  # names no attack may have
 
 
@@ -586,10 +586,10 @@ def _check_model(config: dict, name: str, model: dict, sources: dict) -> None:
 
 
 def _check_technique(config: dict, name: str, technique: dict) -> None:
-    known = sorted(path.stem for path in TECHNIQUES.glob("*.py") if path.stem != "__init__")
+    known = technique_names()
     if technique["name"] not in known:
         raise UserError(f"models.{name}.technique.name is '{technique['name']}'; allowed are {', '.join(known)}.")
-    schema = declarations_of(TECHNIQUES / f"{technique['name']}.py").literals["SETTINGS"]
+    schema = technique_settings(technique["name"])
     schema = schema | {"properties": {"name": {}, "images": {}} | schema["properties"], "additionalProperties": False}
     for key in ("technique", name, "models"):
         schema = {"properties": {key: schema}}
