@@ -4,8 +4,8 @@
 # make docs-fashion-mnist  the study of the Fashion-MNIST report, whole, and its tables and figures to docs/fashion_mnist
 # make docs-temperature-sweep  the study of nine temperatures, and its tables and figure to docs/temperature_sweep
 # make docs-cifar-small  the small study of CIFAR-10 and CIFAR-100, and its tables and figures to docs/cifar_small
-# make docs-reviewed-defences  the study of the defences and attacks that the thesis reviews, and its tables and figures to
-#   docs/reviewed_defences
+# make docs-reviewed-defences  the study of the defences and attacks that the thesis reviews, and its tables and
+#   figures to docs/reviewed_defences
 # make bench  the benchmarks beside other libraries, and their measurements to docs/performance and docs/performance.md; keep
 #   the machine free for the hour that they take
 # make lock  pin requirements.txt and requirements-test.txt anew from the .in files (for maintainers)

@@ -28,6 +28,31 @@ def test_the_values_of_largest_gradient_move_and_no_others():
     np.testing.assert_allclose(moved, [[1, 0.5, 1, 0.5], [0.5, 1, 0, 0]], atol=1e-7)
 
 
+def test_a_value_at_the_end_of_the_range_gives_way_to_one_that_can_move():
+    x = np.array([[0, 1, 0.5, 0.5], [0, 1, 0, 0.5]], np.float32).reshape(2, 1, 4, 1)
+    gradient = np.array([[-3, 2, 1, 0.5], [-1, 1, -1, -0.5]], np.float32).reshape(x.shape)
+    moved = np.asarray(perturbed(x, gradient, np.array([1, 3]), 0.25, CLIP)).reshape(2, 4)
+    np.testing.assert_allclose(moved, [[0, 1, 0.75, 0.5], [0, 1, 0, 0.25]], atol=1e-7)
+
+
+def test_the_label_is_that_of_the_values_that_really_moved():
+    """All pixels black and a gradient that darkens all but one of them: one value moves, however many were drawn."""
+    pixels = keras.layers.Input((8, 8, 1))
+    logits = keras.layers.Dense(4, name="logits")(keras.layers.Flatten()(pixels))
+    initial = keras.Model(pixels, logits)
+    slope = np.full((64, 4), 1, np.float32)
+    slope[:, 0], slope[5] = 2, [-1, 1, 1, 1]  # of the first class' loss: all others than the sixth pixel fall
+    initial.set_weights([slope, np.zeros(4)])
+    given = task(initial)
+    probabilities = np.linspace(0, 1, 31)  # 1 to 30 values are drawn
+    trainer = NullTrainer(given.network, initial, probabilities, 0.5, CLIP, 0, seed=3)
+    x, y = np.zeros((20, 8, 8, 1), np.float32), tf.one_hot(np.zeros(20, int), 4)
+    loss = float(trainer.compute_loss(tf.constant(x), y, given.network(x), training=False))
+    x[:, 0, 5] = 0.5
+    logs = scipy.special.log_softmax(given.network(x).numpy(), 1)[0]
+    assert loss == pytest.approx(-(29 / 30 * logs[0] + 1 / 30 * logs[4]), rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("fooled", "counts", "full_at", "expected"),
     [
@@ -44,6 +69,12 @@ def test_the_probability_of_null_rises_to_1(fooled, counts, full_at, expected):
 def test_a_perturbation_that_fools_too_few_is_refused():
     with pytest.raises(UserError, match=r"fools 50\.0% of the images, less than full_at 0\.9: raise the perturbation"):
         null_probabilities(np.array([0.1, 0.5]), np.array([1, 2]), 0.9)
+
+
+def strongest(image, slope, count):
+    """Where the largest slopes are among the values that can move."""
+    free = np.where(slope > 0, image < 1, image > 0)
+    return np.argsort(-np.abs(slope) * free)[:count]
 
 
 def rejecting_network() -> keras.Model:
@@ -74,7 +105,7 @@ def test_the_probability_is_the_share_of_images_that_so_many_values_fool():
     share = np.zeros(4)
     for count in (1, 2, 3):
         for image, slope, label in zip(x.reshape(len(x), -1), gradient, y, strict=True):
-            chosen = np.argsort(-np.abs(slope))[:count]
+            chosen = strongest(image, slope, count)
             moved = image.copy()
             moved[chosen] = np.clip(moved[chosen] + 0.3 * np.sign(slope[chosen]), 0, 1)
             share[count] += (initial(moved.reshape(1, 8, 8, 1)).numpy().argmax() != label) / len(x)
@@ -101,7 +132,7 @@ def test_the_loss_is_the_weighted_entropy_of_clean_and_perturbed_images(one_hot)
     for count in (1, 2):
         moved = x.reshape(len(x), -1).copy()
         for image, slope in zip(moved, gradient, strict=True):
-            chosen = np.argsort(-np.abs(slope))[:count]
+            chosen = strongest(image, slope, count)
             image[chosen] = np.clip(image[chosen] + 0.5 * np.sign(slope[chosen]), 0, 1)
         logs = scipy.special.log_softmax(given.network(moved.reshape(x.shape)).numpy(), 1)
         null = probabilities[count]

@@ -42,7 +42,8 @@ def main(evaluation_folder, models_folder, transfer, seeds, pairs, table, text, 
     study = StudyRecords.of_options(evaluation_folder, models, seeds, (), (), ())
     found = black_box(study, models_folder, read_records(transfer), list(pairs))
     write_records(found, table)
-    for path, content in ((text, black_box_markdown(found)), (latex, black_box_latex(found))):
+    rejecting = study.rejecting()
+    for path, content in ((text, black_box_markdown(found, rejecting)), (latex, black_box_latex(found, rejecting))):
         with whole_file(path) as temporary:
             temporary.write_text(content, encoding="utf-8")
 

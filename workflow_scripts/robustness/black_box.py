@@ -1,12 +1,13 @@
 """The table of black boxes: what sets that were crafted on substitutes do to the models that they were made for."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from robustness.files import read_json
 from robustness.intervals import wilson_interval
-from robustness.marks import LEGEND, MARKS
+from robustness.marks import LEGEND, MARKS, accuracy_note
 from robustness.study_records import StudyRecords
 from robustness.tables import latex, percent
 
@@ -84,12 +85,18 @@ def _wide(table: pd.DataFrame) -> pd.DataFrame:
     return wide.loc[list(dict.fromkeys(cells[keys].itertuples(index=False, name=None)))].reset_index()
 
 
-def black_box_markdown(table: pd.DataFrame) -> str:
-    """Markdown, one row a target, substitute, seed and attack, epsilons across."""
+def _note(rejecting: Sequence[str]) -> str:
+    """What the table shows; of targets that can reject, too."""
+    told = " There the rows crafted on a substitute count rejections as the defence's success, and here a rejection agrees with nobody."
+    return NOTE + (accuracy_note(rejecting) + told if rejecting else "")
+
+
+def black_box_markdown(table: pd.DataFrame, rejecting: Sequence[str] = ()) -> str:
+    """Markdown, one row a target, substitute, seed and attack, epsilons across. rejecting: the targets that can reject."""
     shown = _wide(table).to_markdown(index=False, disable_numparse=True)
-    return f"# Black boxes\n\n{NOTE} {LEGEND}\n\n{shown}\n"
+    return f"# Black boxes\n\n{_note(rejecting)} {LEGEND}\n\n{shown}\n"
 
 
-def black_box_latex(table: pd.DataFrame) -> str:
+def black_box_latex(table: pd.DataFrame, rejecting: Sequence[str] = ()) -> str:
     """The same in LaTeX."""
-    return latex(_wide(table), f"Black boxes. {NOTE} {LEGEND}", "tab:black-box")
+    return latex(_wide(table), f"Black boxes. {_note(rejecting)} {LEGEND}", "tab:black-box")

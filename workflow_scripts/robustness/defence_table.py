@@ -20,16 +20,17 @@ COLUMNS = [
 ]
 ACROSS = 5  # attacks beside each other; more would not fit on a page
 NOTE = (
-    "The networks of the study side by side, from its other tables; substitutes, and teachers that nothing attacks, are left "
-    "out. Accuracies and rates in per cent with 95 % Wilson "
-    "intervals; clean accuracy is that on the images that are attacked, before they are. Each attack stands at one epsilon: that of "
-    "`findings` if the attack has it, else the middle one of its own. Worst case: survived every attack that epsilon bounds, "
-    "every set that was crafted on another model, and the cascade of worst_case, at this epsilon and all smaller ones."
+    "The networks of the study side by side, from its other tables; substitutes that learned a model's answers, and "
+    "teachers that nothing attacks, are left out. Accuracies and rates in per cent with 95 % Wilson intervals; clean accuracy "
+    "is that on the images that are attacked, before they are. Each attack stands at one epsilon: that of `findings` if the "
+    "attack has it, else the middle one of its own (of an even number the larger of the two). Worst case: survived every "
+    "attack that epsilon bounds, every set that was crafted on another model, and the cascade of worst_case, at this epsilon "
+    "and all smaller ones."
 )
-TARGETED = "Share of the images, those of the target class left out, that the attack brought to its target."
+TARGETED = "Share of the images, those of the target class left out, that are predicted as the target under the attack."
 REJECTING = (
-    "Clean accuracy: accepted and right. Rejection rate: rejected of the unattacked images, the false-positive rate. Detection rate: rejected of those whose class "
-    "would be wrong under the attack (rejections.md has more)."
+    "Clean accuracy: accepted and right. Rejection rate: rejected of the unattacked images, the false-positive rate. Detection "
+    "rate: rejected of those whose class would be wrong under the attack (rejections.md has more)."
 )
 COST = (
     "Seconds of the training whole, and the median time an epoch as a multiple of the baseline's (training.md has more); a "

@@ -24,9 +24,10 @@ COLUMNS = [
 NOTE = (
     "In per cent with 95 % Wilson intervals. Accuracy: accepted and right. Rejection rate: rejected, which for unattacked images "
     "is the false-positive rate. Both together: right or rejected. Accuracy on what passes: of the accepted images alone. "
-    "Detection rate: the share rejected of those images whose class would be wrong (Xu et al. 2018, arXiv 1704.01155). Robust "
-    "accuracy: accepted and right unattacked, and right or rejected attacked (Tramèr 2022, arXiv 2107.11630); a targeted attack "
-    "has none. A set that was crafted on another model never met this one's rejection."
+    "Detection rate: the share rejected of those images whose class would be wrong (Xu et al. 2018, arXiv 1704.01155, leave out "
+    "those that were wrong before the attack; here they count). Robust accuracy: accepted and right unattacked, and right or "
+    "rejected attacked (Tramèr 2022, arXiv 2107.11630); a targeted attack has none. A set that was crafted on another model "
+    "never met this one's rejection."
 )
 
 

@@ -290,8 +290,8 @@ WORST_NOTE = (
     "every set that was crafted on another of its models and the cascade of worst_case, at this epsilon and all smaller ones."
 )
 TARGETED_NOTE = (
-    "Share of images, in per cent with 95 % Wilson intervals, that a targeted attack brought to its target, by epsilon: those "
-    "that are predicted as the target, and no other error. Images of the target class are left out."
+    "Share of images, in per cent with 95 % Wilson intervals, that are predicted as the target under a targeted attack, by "
+    "epsilon; no other error counts. Images of the target class are left out."
 )
 TRANSFER_NOTE = (
     "Accuracy in per cent, with 95 % Wilson intervals, of the model of the column on sets that were crafted on the model of "

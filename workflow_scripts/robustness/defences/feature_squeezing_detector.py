@@ -6,7 +6,8 @@ score that the configured share of held-out clean images exceeds.
 
 Detector and network are one network, so that an attack meets both (Carlini and Wagner 2017, arXiv 1705.07263, section 3):
 the logit of the rejection is the largest class's plus the score's distance from the threshold, in units of the
-logits' own range.
+logits' own range. Around a network with very large logits (one trained at a high temperature) the probabilities are 0 and 1
+in float32, and the score's gradient vanishes: an attack on such a detector proves little.
 """
 
 import keras

@@ -11,7 +11,9 @@ The network learns to say "none of the classes" (NULL) the surer, the more of an
    the number of perturbed values is drawn evenly from 1 to the smallest number N at which f is 1; their soft label is p for
    NULL and 1 - p for the true class.
 
-What is perturbed are the values whose gradient of the initial network's loss is largest, each by `perturbation` along its sign.
+What is perturbed are the values whose gradient of the initial network's loss is largest, each by `perturbation` along its
+sign, among those that this can move: a black pixel grows no darker. An image with fewer such values than are drawn gets the
+label of those that it has.
 """
 
 import logging
@@ -58,8 +60,16 @@ LOG = logging.getLogger(__name__)
 
 
 def perturbed(images, gradient, counts, size: float, clip: tuple[float, float]):
-    """Images (n, h, w, c) whose `counts` (n,) values of largest absolute gradient move by size along its sign, within clip."""
+    """Images (n, h, w, c) whose `counts` (n,) values of largest absolute gradient move by size along its sign, within clip.
+
+    A value that is at its end of clip already is passed over; where fewer than counts can move, all of these do.
+    """
     n_values = int(np.prod(images.shape[1:]))
+    low, high = clip
+    stuck = ops.logical_or(
+        ops.logical_and(images <= low, gradient < 0), ops.logical_and(images >= high, gradient > 0)
+    )
+    gradient = ops.where(stuck, 0.0, gradient)
     sizes = ops.reshape(ops.abs(gradient), (-1, n_values))
     ranked = -ops.sort(-sizes, axis=1)
     places = ops.reshape(ops.cast(counts, "int32") - 1, (-1, 1))
@@ -109,9 +119,12 @@ class NullTrainer(keras.Model):
         labels = y if len(y.shape) == 2 and y.shape[-1] == classes else ops.one_hot(ops.reshape(y, (-1,)), classes)
         labels = ops.cast(labels, "float32")
         counts = keras.random.randint((ops.shape(x)[0],), 1, len(self.probabilities), seed=self.chance)
-        null = ops.reshape(ops.take(self.probabilities, counts), (-1, 1))
         gradient = _loss_gradient(self.initial, x, labels)
         moved = ops.stop_gradient(perturbed(x, gradient, counts, self.size, self.clip))
+        changed = ops.sum(ops.cast(moved != x, "int32"), axis=tuple(range(1, len(x.shape))))
+        # Values of equal gradient move together, so that a few more than were drawn can change.
+        changed = ops.minimum(changed, len(self.probabilities) - 1)
+        null = ops.reshape(ops.take(self.probabilities, changed), (-1, 1))
         clean = ops.mean(_entropy(ops.concatenate([labels, 0 * null], axis=1), y_pred))
         soft = ops.concatenate([(1 - null) * labels, null], axis=1)
         adversarial = ops.mean(_entropy(soft, self.network(moved, training=training)))
