@@ -34,14 +34,13 @@ from robustness.cli import out_file, program
 @out_file("--text", "The same as text (.md).")
 def main(models_folder, models, seeds, baselines, initials, table, text):
     """Gather the trainings into a table: times, size, and loss and accuracy of the weights that were kept."""
-    from robustness.files import whole_file
+    from robustness.files import write_text
     from robustness.records import write_records
     from robustness.training_table import training_markdown, training_table
 
     found = training_table(models_folder, models, seeds, dict(baselines), dict(initials))
     write_records(found, table)
-    with whole_file(text) as temporary:
-        temporary.write_text(training_markdown(found), encoding="utf-8")
+    write_text(text, training_markdown(found))
 
 
 if __name__ == "__main__":
