@@ -2,22 +2,12 @@
 
 import click
 
-from robustness.cli import in_file, out_file, program
+from robustness.cli import in_file, in_folder, out_file, program
 
 
 @program
-@click.option(
-    "--evaluation-folder",
-    required=True,
-    type=click.Path(exists=True, file_okay=False),
-    help="Holds the records of clean images, as MODEL/seedSEED/clean.csv.",
-)
-@click.option(
-    "--models-folder",
-    required=True,
-    type=click.Path(exists=True, file_okay=False),
-    help="Holds what is told of the substitutes' queries, as MODEL/seedSEED/metadata.json.",
-)
+@in_folder("--evaluation-folder", "Holds the records of clean images, as MODEL/seedSEED/clean.csv.")
+@in_folder("--models-folder", "Holds what is told of the substitutes' queries, as MODEL/seedSEED/metadata.json.")
 @in_file("--transfer", "transfer.csv of aggregate_tables.")
 @click.option("--seed", "seeds", multiple=True, required=True, type=int, help="A seed; once for each.")
 @click.option(

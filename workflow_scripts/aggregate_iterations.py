@@ -2,16 +2,11 @@
 
 import click
 
-from robustness.cli import out_file, program
+from robustness.cli import in_folder, out_file, program
 
 
 @program
-@click.option(
-    "--evaluation-folder",
-    required=True,
-    type=click.Path(exists=True, file_okay=False),
-    help="Holds the summaries, as MODEL/seedSEED/iterations/SWEEP.json.",
-)
+@in_folder("--evaluation-folder", "Holds the summaries, as MODEL/seedSEED/iterations/SWEEP.json.")
 @click.option("--seed", "seeds", multiple=True, required=True, type=int, help="A seed; once for each.")
 @click.option(
     "--sweep",

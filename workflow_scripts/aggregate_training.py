@@ -2,16 +2,11 @@
 
 import click
 
-from robustness.cli import out_file, program
+from robustness.cli import in_folder, out_file, program
 
 
 @program
-@click.option(
-    "--models-folder",
-    required=True,
-    type=click.Path(exists=True, file_okay=False),
-    help="Holds the trainings, as MODEL/seedSEED/metadata.json and history.csv.",
-)
+@in_folder("--models-folder", "Holds the trainings, as MODEL/seedSEED/metadata.json and history.csv.")
 @click.option("--model", "models", multiple=True, required=True, help="A model; once for each.")
 @click.option("--seed", "seeds", multiple=True, required=True, type=int, help="A seed; once for each.")
 @click.option(
