@@ -32,7 +32,8 @@ def defence_names(folder: Path = FOLDER) -> list[str]:
 def defence_file(name: str, folder: Path = FOLDER) -> DefenceFile:
     """What a defence's file declares.
 
-    Raises UserError where there is none, it lacks SETTINGS, has not one of make_trainer and wrap, or flags that are neither True nor False.
+    Raises UserError where there is none, or it lacks SETTINGS, has not one of make_trainer and wrap, or flags that are neither
+    True nor False.
     """
     if name not in defence_names(folder):
         raise UserError(f"there is no defence {name}: choose one of {', '.join(defence_names(folder))}.")
