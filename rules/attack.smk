@@ -8,7 +8,11 @@
 rule craft_path:
     input:
         program=program("craft_path"),
-        modules=lambda wildcards: modules("craft_path", config["attacks"][wildcards.attack]["method"]),
+        modules=lambda wildcards: modules(
+            "craft_path",
+            config["attacks"][wildcards.attack]["method"],
+            defence=method_of_defence(wildcards.model),
+        ),
         env="envs/tensorflow.yaml",
         model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
         images=model_file("evaluation.npz"),
@@ -46,7 +50,11 @@ rule craft_path:
 rule craft_adversarial:
     input:
         program=program("craft_adversarial"),
-        modules=lambda wildcards: modules("craft_adversarial", config["attacks"][wildcards.attack]["method"]),
+        modules=lambda wildcards: modules(
+            "craft_adversarial",
+            config["attacks"][wildcards.attack]["method"],
+            defence=method_of_defence(wildcards.model),
+        ),
         env="envs/tensorflow.yaml",
         model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
         images=model_file("evaluation.npz"),
@@ -89,7 +97,9 @@ rule craft_iteration_sweep:
     input:
         program=program("craft_iteration_sweep"),
         modules=lambda wildcards: modules(
-            "craft_iteration_sweep", config["iteration_sweeps"][wildcards.sweep]["method"]
+            "craft_iteration_sweep",
+            config["iteration_sweeps"][wildcards.sweep]["method"],
+            defence=method_of_defence(wildcards.model),
         ),
         env="envs/tensorflow.yaml",
         model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
@@ -127,7 +137,11 @@ rule craft_iteration_sweep:
 rule craft_worst_case:
     input:
         program=program("craft_worst_case"),
-        modules=modules("craft_worst_case", *(attack["method"] for attack in CASCADE.values())),
+        modules=lambda wildcards: modules(
+            "craft_worst_case",
+            *(attack["method"] for attack in CASCADE.values()),
+            defence=method_of_defence(wildcards.model),
+        ),
         env="envs/tensorflow.yaml",
         model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
         images=model_file("evaluation.npz"),

@@ -112,7 +112,8 @@ def modules(name, *methods, network=None, technique=None, defence=None):
     """All shared modules that a program imports, directly or not, so that a change in one re-runs just its rules.
 
     methods: of the attacks that it carries out, network: the architecture that it builds, technique: of the classifier that
-    it trains, defence: that of robustness/defences that it puts up; it imports these by their names.
+    it trains, defence: that of robustness/defences that it puts up, or whose layers may be in a network that it loads; it
+    imports these by their names.
     """
     found = {SCRIPTS / f"robustness/attack_methods/{method}.py" for method in methods}
     found |= {SCRIPTS / f"robustness/networks/{network}.py"} if network else set()
@@ -179,12 +180,21 @@ class Untracked:
         return self.text
 
 
+def method_of_defence(model):
+    """The file of robustness/defences that made a model, whose layers its network may have; None for one without."""
+    return config["models"][model].get("defence", {}).get("method")
+
+
 def training_modules(name):
-    """A function of wildcards that gives the modules of a program that trains, with the model's network and defence."""
+    """A function of wildcards that gives the modules of a program that trains, with the model's network and defence.
+
+    A substitute has no defence, but asks a target that may have one.
+    """
 
     def of_model(wildcards):
         model = config["models"][wildcards.model]
-        return modules(name, network=model["architecture"], defence=model.get("defence", {}).get("method"))
+        defended = model.get("substitute", {}).get("of", wildcards.model)
+        return modules(name, network=model["architecture"], defence=method_of_defence(defended))
 
     return of_model
 
@@ -268,8 +278,8 @@ def defence_options(wildcards):
     """A defence of robustness/defences and its settings."""
     defence = config["models"][wildcards.model]["defence"]
     settings = {key: value for key, value in defence.items() if key != "method"}
-    values = {"method": defence["method"], "settings": json.dumps(settings), "epsilon_unit": config["epsilon_unit"]}
-    return options(values)
+    values = {"method": defence["method"], "settings": json.dumps(settings, sort_keys=True)}
+    return options(values | {"epsilon_unit": config["epsilon_unit"]})
 
 
 def attack_options(wildcards):

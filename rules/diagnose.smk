@@ -11,6 +11,7 @@ rule probe_model:
             *("fgsm", "noise", "square"),
             *(config["attacks"][name]["method"] for name in study.attacks_on(config, wildcards.model)),
             *(attack["method"] for attack in CASCADE.values()),
+            defence=method_of_defence(wildcards.model),
         ),
         env="envs/tensorflow.yaml",
         model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",

@@ -8,7 +8,7 @@
 rule evaluate_model:
     input:
         program=program("evaluate_model"),
-        modules=modules("evaluate_model"),
+        modules=lambda wildcards: modules("evaluate_model", defence=method_of_defence(wildcards.model)),
         env="envs/tensorflow.yaml",
         model=lambda wildcards: artifact_of(wildcards.model, wildcards.seed),
         metadata=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/metadata.json",
@@ -52,7 +52,7 @@ rule evaluate_model:
 rule evaluate_attack:
     input:
         program=program("evaluate_attack"),
-        modules=modules("evaluate_attack"),
+        modules=lambda wildcards: modules("evaluate_attack", defence=method_of_defence(wildcards.model)),
         env="envs/tensorflow.yaml",
         model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
         metadata=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/metadata.json",
@@ -93,7 +93,7 @@ rule evaluate_attack:
 rule evaluate_iteration_sweep:
     input:
         program=program("evaluate_iteration_sweep"),
-        modules=modules("evaluate_iteration_sweep"),
+        modules=lambda wildcards: modules("evaluate_iteration_sweep", defence=method_of_defence(wildcards.model)),
         env="envs/tensorflow.yaml",
         model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
         metadata=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/metadata.json",
@@ -132,7 +132,7 @@ rule evaluate_iteration_sweep:
 rule evaluate_transfer:
     input:
         program=program("evaluate_transfer"),
-        modules=modules("evaluate_transfer"),
+        modules=lambda wildcards: modules("evaluate_transfer", defence=method_of_defence(wildcards.model)),
         env="envs/tensorflow.yaml",
         model=lambda wildcards: artifact_of(wildcards.model, wildcards.seed),
         images=model_file("evaluation.npz"),
@@ -187,7 +187,7 @@ rule evaluate_transfer:
 rule evaluate_worst_case:
     input:
         program=program("evaluate_worst_case"),
-        modules=modules("evaluate_worst_case"),
+        modules=lambda wildcards: modules("evaluate_worst_case", defence=method_of_defence(wildcards.model)),
         env="envs/tensorflow.yaml",
         model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
         metadata=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/metadata.json",

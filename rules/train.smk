@@ -324,7 +324,7 @@ rule train_classifier:
 rule wrap_model:
     input:
         program=program("wrap_model"),
-        modules=lambda wildcards: modules("wrap_model", defence=config["models"][wildcards.model]["defence"]["method"]),
+        modules=lambda wildcards: modules("wrap_model", defence=method_of_defence(wildcards.model)),
         env="envs/tensorflow.yaml",
         network=wrapped_file("model.keras"),
         metadata=wrapped_file("metadata.json"),

@@ -12,8 +12,9 @@ from types import ModuleType, SimpleNamespace
 import keras
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner
-from conftest import ROOT, TINY, run, snakemake
+from conftest import ROOT, TINY, copy_project, run, snakemake
 from networks import images
 from test_workflow import edit, planned
 
@@ -99,6 +100,13 @@ def test_new_defences_as_their_page_tells_them(with_both):
         with_both, str(EVALUATION / "shifted/seed3/clean.json"), str(EVALUATION / "squeezed/seed3/clean.json")
     )
     assert again == {"wrap_model": ["model=shifted, seed=3"], "evaluate_model": ["model=shifted, seed=3"]}
+    model = with_both / MODELS / "shifted/seed3/model.keras"
+    before = model.read_bytes()
+    snakemake(with_both, str(model.relative_to(with_both)))
+    assert model.read_bytes() == before  # a layer's arithmetic is not in it, and yet all that it is loaded for goes on
+    again = planned(with_both, *(str(EVALUATION / name) for name in wanted))
+    assert set(again) == {"evaluate_model", "craft_path", "craft_adversarial", "evaluate_attack"}
+    assert {re.search(r"model=(\w+)", job)[1] for jobs in again.values() for job in jobs} == {"shifted"}
 
     for old, new, sentence in [
         ("weight: 0.05", "weight: -1", "models.squeezed.defence.weight is -1; it must be at least 0."),
@@ -177,6 +185,36 @@ def test_the_loss_of_the_page_by_hand(with_both):
     trainer = made.make_trainer(SimpleNamespace(network=network, one_hot=False), {"weight": 0.1})
     loss = trainer.compute_loss(None, np.array([0, 1]), np.array([[3, 4], [0, 0]], "f4"))
     assert float(loss) == pytest.approx((1 + np.log1p(np.exp(-1)) + np.log(2)) / 2 + 0.1 * 25 / 2)
+
+
+def test_what_loads_a_defended_network_reads_its_layers_too(tmp_path):
+    """And nothing else does, so that a change of the layers crafts and scores the sets of this model alone again."""
+    folder = copy_project(tmp_path)
+    content = yaml.safe_load((ROOT / TINY).read_text())
+    plain = content["models"]["undefended"]
+    last = {"training": plain["training"] | {"checkpoint": "last"}}
+    content["models"] = {
+        "undefended": plain,
+        "squeezed": {
+            "wraps": "undefended",
+            "defence": {"method": "feature_squeezing", "squeezers": ["median 2"]},
+        },
+        "stolen": plain | last | {"substitute": {"of": "squeezed", "images": 9, "rounds": 2, "step": 0.1}},
+        "stolen_too": plain | last | {"substitute": {"of": "undefended", "images": 9, "rounds": 2, "step": 0.1}},
+    }
+    for attack in (*content["attacks"].values(), *content["iteration_sweeps"].values()):
+        attack.pop("models", None)
+    for key in ("temperature_sweeps", "published", "plots"):
+        del content[key]
+    (folder / "study.yaml").write_text(yaml.safe_dump(content))
+    text = run(folder, "snakemake", "--dry-run", "--configfile", "study.yaml").stdout
+    jobs = re.findall(r"^rule (\w+):\n    input: (.*)\n(?:    .*\n)*?    wildcards: model=(\w+)", text, re.MULTILINE)
+    assert {model for _, _, model in jobs} == set(content["models"])
+    reading = {(rule, model) for rule, read, model in jobs if "robustness/defences/feature_squeezing.py" in read}
+    crafting = ("craft_path", "craft_adversarial", "craft_iteration_sweep", "craft_worst_case")
+    scoring = ("model", "attack", "iteration_sweep", "transfer", "worst_case")
+    rules = ("wrap_model", *crafting, *(f"evaluate_{name}" for name in scoring), "probe_model")
+    assert reading == {(rule, "squeezed") for rule in rules} | {("train_substitute", "stolen")}
 
 
 # --- layers that are found again -------------------------------------------------------------------------------------

@@ -192,11 +192,20 @@ def test_a_study_with_a_classifier_and_its_substitute_goes_all_the_way(black_box
     }
 
 
-def test_the_substitute_began_with_none_of_the_attacked_images(black_box_run):
-    metadata = json.loads((black_box_run / "results/models/stolen/seed3/metadata.json").read_text())
+def test_the_substitute_began_with_none_of_the_attacked_images(black_box_run, tmp_path):
+    """Where the test part holds no attacked image, the same seed draws the same images, and trains the same substitute."""
+    folder, name = shutil.copytree(black_box_run, tmp_path / "clone", symlinks=True), "results/models/stolen/seed3"
+    metadata = json.loads((folder / name / "metadata.json").read_text())
     assert metadata["queries"] == 20 * 2**2 and metadata["settings"]["images"] == 20
-    with np.load(black_box_run / "results/datasets/fashion_mnist/test.npz") as test:
-        assert len(test["labels"]) == 100
+    parts = folder / "results/datasets/fashion_mnist"
+    test, attacked = (dict(np.load(parts / f"{part}.npz")) for part in ("test", "evaluation"))
+    free = ~np.isin(test["indices"], attacked["indices"])
+    assert (len(free), free.sum()) == (100, 60)
+    np.savez(parts / "test.npz", **{key: array[free] for key, array in test.items()})
+    words = ("--cores", "1", "--force", "--allowed-rules", "train_substitute", "--configfile", CONFIG)
+    run(folder, "snakemake", f"{name}/model.keras", *words)
+    assert (folder / name / "model.keras").stat().st_mtime > (black_box_run / name / "model.keras").stat().st_mtime
+    assert (folder / name / "model.keras").read_bytes() == (black_box_run / name / "model.keras").read_bytes()
 
 
 def test_a_new_technique_as_the_readme_tells_it(black_box_run, tmp_path):

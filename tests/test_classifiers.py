@@ -13,13 +13,14 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
-from robustness.classifiers import LEAST_PROBABILITY, TECHNIQUES, load_classifier, train_classifier
+from robustness.classifiers import LEAST_PROBABILITY, load_classifier, train_classifier
 from robustness.datasets import to_pixels
 from robustness.errors import UserError
 from robustness.evaluation import score
 from robustness.files import write_json
 from robustness.scored_models import load_logits
 from robustness.splits import stratified_sample
+from robustness.technique_files import technique_names
 
 NOISY = images(120, seed=1)
 NOISY.labels[::6] = (NOISY.labels[::6] + 1) % 4  # so that none is right everywhere
@@ -44,7 +45,7 @@ def trained(name, settings, pixel_range=(0.0, 1.0), **more):
 
 
 def test_every_technique_is_tested():
-    assert {name for name, _, _ in CASES} == {path.stem for path in TECHNIQUES.glob("[!_]*.py")}
+    assert {name for name, _, _ in CASES} == set(technique_names())
 
 
 @pytest.mark.parametrize(("name", "settings", "own"), CASES)
@@ -53,7 +54,7 @@ def test_it_scores_what_scikit_learn_scores(tmp_path, name, settings, own):
     trained(name, settings).save(tmp_path / "c.pickle")
     logits = load_logits(tmp_path / "c.pickle", (8, 8, 1), 4)(to_pixels(UNSEEN.images, (0.0, 1.0)))
     theirs = own().fit(flat(NOISY), NOISY.labels)
-    table = score(logits, UNSEEN.labels)
+    table = score(logits, UNSEEN.labels, 4)
     assert table["prediction"].tolist() == theirs.predict(flat(UNSEEN)).tolist()
     accuracy = (table["prediction"] == table["label"]).mean()
     assert accuracy == pytest.approx(theirs.score(flat(UNSEEN), UNSEEN.labels)) and 0.3 < accuracy < 1

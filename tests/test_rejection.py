@@ -556,9 +556,7 @@ def test_mim_on_a_model_that_rejects_is_warned_of(monkeypatch):
         "iteration_sweeps": {}, "worst_case": {"attacks": {}}, "findings": {}, "plots": {}, "epsilons": [0.1],
     }  # fmt: skip
     (sentence,) = config_checks.warnings_of(config)
-    assert sentence.startswith(
-        "attacks.by_mim: mim of cleverhans takes no loss that spares a rejection, so that on nulled"
-    )
+    assert sentence.startswith("attacks.by_mim: mim takes no loss that spares a rejection, so that on nulled")
 
 
 # --- the programs, from the network to the figures -------------------------------------------------------------------

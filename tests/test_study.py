@@ -7,7 +7,7 @@ from conftest import ROOT
 from snakemake.utils import update_config
 
 from robustness import study
-from robustness.attack_declarations import METHODS, declaration_of, sweepable_methods, with_attacks
+from robustness.attack_declarations import METHODS, AttackDeclaration, declaration_of, sweepable_methods, with_attacks
 from robustness.defence_files import with_defences
 from robustness.errors import UserError
 
@@ -684,7 +684,8 @@ def test_what_an_attacks_file_tells_is_so(method):
     from robustness.attack_settings import AttackSettings
 
     declared, module = declaration_of(method), import_module(f"robustness.attack_methods.{method}")
-    for name in ("KEYS", "REQUIRED", "NORMS", "CLIMBS", "SIGN_STEPS", "FIRST_ERROR", "MINIMUM_NORM", "SETTINGS"):
+    names = "KEYS REQUIRED NORMS CLIMBS SIGN_STEPS FIRST_ERROR MINIMUM_NORM SPARES_REJECTION SETTINGS"
+    for name in names.split():
         if hasattr(module, name):
             assert getattr(declared, name.lower()) == getattr(module, name), name
     assert declared.sweepable == hasattr(module, "iterates") == (method in sweepable_methods())
@@ -705,8 +706,20 @@ def test_facts_about_the_attacks_that_papers_tell():
     assert those(lambda told: told.iterating) == {"apgd", "bim", "carlini_wagner", "fmn", "mim", "pgd"}
     assert those(lambda told: told.sign_steps) == {"bim", "fgsm", "pgd"}
     assert those(lambda told: told.minimum_norm) == {"carlini_wagner", "fmn"}
+    assert those(lambda told: not told.spares_rejection) == {"mim"}  # which cleverhans gives no other loss
     assert those(lambda told: told.norms != ("inf", "2")) == {"carlini_wagner", "jsma"}
     assert sweepable_methods() == ("bim",)
+
+
+@pytest.mark.parametrize(
+    ("norms", "alone", "share"),
+    [(("2",), True, False), (("0",), True, True), (("2", "inf"), False, False), (("inf", "0"), False, True)],
+)
+def test_the_norm_of_an_entry_is_described_by_the_norms_that_the_attack_knows(norms, alone, share):
+    described = AttackDeclaration("made_up", norms=norms).schema()["properties"]["norm"]
+    assert described["default"] == norms[0] and {str(norm) for norm in described["enum"]} == set(norms)
+    assert ("no other" in described["description"]) == alone
+    assert ("share of the image's values" in described["description"]) == share
 
 
 @pytest.mark.parametrize(

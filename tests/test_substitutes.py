@@ -13,7 +13,8 @@ from robustness.datasets import Images, to_pixels
 from robustness.errors import UserError
 from robustness.files import write_json
 from robustness.model_files import load_network, predict_logits, save_network
-from robustness.substitutes import NO_ANSWER, Substitution, Target, augmented, first_images, train_on_answers
+from robustness.rejection import REJECTED
+from robustness.substitutes import Substitution, Target, augmented, first_images, train_on_answers
 from robustness.training import Optimizer, Recipe, TemperedCrossEntropy, TrainingData, accuracy_metric, make_optimizer
 
 RANGES = [(0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)]
@@ -72,7 +73,7 @@ def test_the_target_tells_classes_alone_and_counts():
         return np.array([[0, 5, 1], [2, 0, 1], [0, 0, 9]])[: len(pixels)]
 
     target = Target(logits, 2, (-1.0, 1.0))  # its third logit is the rejection's
-    assert target.answers(np.array([0.0, 255.0, 127.5])[:, None]).tolist() == [1, 0, NO_ANSWER]
+    assert target.answers(np.array([0.0, 255.0, 127.5])[:, None]).tolist() == [1, 0, -1]
     assert target.answers(np.zeros((2, 1))).tolist() == [1, 0]
     assert target.queries == 5
     np.testing.assert_allclose(seen[0].ravel(), [-1, 1, 0], atol=1e-6)
@@ -156,7 +157,7 @@ def test_what_is_rejected_neither_trains_nor_is_followed():
     """The target rejects what it would put into its class 3 and counts the question nevertheless."""
     _, target, history = substitute_of(linear_target, noise(40, 1), Substitution(40, 3, 5.0), n_classes=3)
     for number in range(2):
-        answered = sum(int((told != NO_ANSWER).sum()) for told in target.told[: number + 1])
+        answered = sum(int((told != REJECTED).sum()) for told in target.told[: number + 1])
         assert len(target.asked[number + 1]) == answered < 40 * 2**number
     assert target.queries == sum(map(len, target.asked)) == history[-1]["queries"] < 160
 

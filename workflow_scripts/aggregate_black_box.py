@@ -2,22 +2,12 @@
 
 import click
 
-from robustness.cli import in_file, out_file, program
+from robustness.cli import in_file, in_folder, out_file, program
 
 
 @program
-@click.option(
-    "--evaluation-folder",
-    required=True,
-    type=click.Path(exists=True, file_okay=False),
-    help="Holds the records of clean images, as MODEL/seedSEED/clean.csv.",
-)
-@click.option(
-    "--models-folder",
-    required=True,
-    type=click.Path(exists=True, file_okay=False),
-    help="Holds what is told of the substitutes' queries, as MODEL/seedSEED/metadata.json.",
-)
+@in_folder("--evaluation-folder", "Holds the records of clean images, as MODEL/seedSEED/clean.csv.")
+@in_folder("--models-folder", "Holds what is told of the substitutes' queries, as MODEL/seedSEED/metadata.json.")
 @in_file("--transfer", "transfer.csv of aggregate_tables.")
 @click.option("--seed", "seeds", multiple=True, required=True, type=int, help="A seed; once for each.")
 @click.option(
@@ -34,7 +24,7 @@ from robustness.cli import in_file, out_file, program
 def main(evaluation_folder, models_folder, transfer, seeds, pairs, table, text, latex):
     """Gather black boxes into a table: accuracy of each model on the sets of substitutes, their queries and agreement."""
     from robustness.black_box import black_box, black_box_latex, black_box_markdown
-    from robustness.files import whole_file
+    from robustness.files import write_text
     from robustness.records import read_records, write_records
     from robustness.study_records import StudyRecords
 
@@ -42,10 +32,8 @@ def main(evaluation_folder, models_folder, transfer, seeds, pairs, table, text, 
     study = StudyRecords.of_options(evaluation_folder, models, seeds, (), (), ())
     found = black_box(study, models_folder, read_records(transfer), list(pairs))
     write_records(found, table)
-    rejecting = study.rejecting()
-    for path, content in ((text, black_box_markdown(found, rejecting)), (latex, black_box_latex(found, rejecting))):
-        with whole_file(path) as temporary:
-            temporary.write_text(content, encoding="utf-8")
+    write_text(text, black_box_markdown(found, study.rejecting()))
+    write_text(latex, black_box_latex(found, study.rejecting()))
 
 
 if __name__ == "__main__":

@@ -22,15 +22,14 @@ from robustness.cli import in_file, out_file, program
 def main(models, attacks, wraps, epsilon, table, text, latex, **tables):
     """Gather all defences into one table: accuracies, worst case, targets, rejections at one epsilon, and training time."""
     from robustness.defence_table import defences, defences_latex, defences_markdown
-    from robustness.files import whole_file
+    from robustness.files import write_text
     from robustness.records import read_records, write_records
 
     read = {name: path and read_records(path) for name, path in tables.items()}
     found = defences(models, attacks, epsilon, dict(wraps), **read)
     write_records(found, table)
-    for path, content in ((text, defences_markdown(found, attacks)), (latex, defences_latex(found, attacks))):
-        with whole_file(path) as temporary:
-            temporary.write_text(content, encoding="utf-8")
+    write_text(text, defences_markdown(found, attacks))
+    write_text(latex, defences_latex(found, attacks))
 
 
 if __name__ == "__main__":

@@ -21,15 +21,14 @@ from robustness.cli import in_file, out_file, program, runs_options
 def main(baselines, verdicts, table, text, **runs):
     """Gather each attack's mean drop in accuracy and each defence's mean gain, over all epsilons, with intervals."""
     from robustness.drops import drops, drops_markdown
-    from robustness.files import whole_file
+    from robustness.files import write_text
     from robustness.records import read_records, write_records
     from robustness.study_records import StudyRecords
 
     study = StudyRecords.of_options(**runs)
     found = drops(study, read_records(verdicts), dict(baselines))
     write_records(found, table)
-    with whole_file(text) as temporary:
-        temporary.write_text(drops_markdown(found, study.rejecting()), encoding="utf-8")
+    write_text(text, drops_markdown(found, study.rejecting()))
 
 
 if __name__ == "__main__":

@@ -2,16 +2,11 @@
 
 import click
 
-from robustness.cli import out_file, program
+from robustness.cli import in_folder, out_file, program
 
 
 @program
-@click.option(
-    "--evaluation-folder",
-    required=True,
-    type=click.Path(exists=True, file_okay=False),
-    help="Holds the summaries, as MODEL/seedSEED/iterations/SWEEP.json.",
-)
+@in_folder("--evaluation-folder", "Holds the summaries, as MODEL/seedSEED/iterations/SWEEP.json.")
 @click.option("--seed", "seeds", multiple=True, required=True, type=int, help="A seed; once for each.")
 @click.option(
     "--sweep",
@@ -29,7 +24,7 @@ def main(evaluation_folder, seeds, sweeps, table, text, curves):
     """Gather the summaries of iteration sweeps into a table: .csv, Markdown, and curves for the figures."""
     from pathlib import Path
 
-    from robustness.files import read_json, whole_file
+    from robustness.files import read_json, write_text
     from robustness.iteration_tables import iteration_curves, iterations, iterations_markdown
     from robustness.records import write_records
 
@@ -44,8 +39,7 @@ def main(evaluation_folder, seeds, sweeps, table, text, curves):
     )
     write_records(found, table)
     write_records(iteration_curves(found), curves)
-    with whole_file(text) as temporary:
-        temporary.write_text(iterations_markdown(found), encoding="utf-8")
+    write_text(text, iterations_markdown(found))
 
 
 if __name__ == "__main__":

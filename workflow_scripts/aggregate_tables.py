@@ -28,7 +28,7 @@ def main(verdicts, classifiers, output_folder, **runs):
     The table of rejections is made where a model of the study can reject an image.
     """
     from robustness import rejection_table, tables
-    from robustness.files import whole_file
+    from robustness.files import write_text
     from robustness.records import read_records, write_records
     from robustness.study_records import StudyRecords
 
@@ -63,8 +63,7 @@ def main(verdicts, classifiers, output_folder, **runs):
         write_records(hits, target / "targeted.csv")
         texts |= {"targeted.md": tables.targeted_markdown(hits), "targeted.tex": tables.targeted_latex(hits)}
     for name, text in texts.items():
-        with whole_file(target / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(target / name, text)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ from robustness.cli import in_file, out_file, program
 @out_file("--curves", "What the figures draw: seeds together (.csv).")
 def main(robust, clean, worst_cases, verdicts, sweeps, attacks, members, table, text, curves):
     """Gather accuracies and vanished gradients against the training temperature: .csv, Markdown, and curves for the figures."""
-    from robustness.files import whole_file
+    from robustness.files import write_text
     from robustness.records import read_records, write_records
     from robustness.temperature_tables import (
         TemperatureSweep,
@@ -61,8 +61,7 @@ def main(robust, clean, worst_cases, verdicts, sweeps, attacks, members, table, 
     found = temperatures(told, *(read_records(path) for path in (robust, clean, worst_cases, verdicts)))
     write_records(found, table)
     write_records(temperature_curves(found), curves)
-    with whole_file(text) as temporary:
-        temporary.write_text(temperatures_markdown(found), encoding="utf-8")
+    write_text(text, temperatures_markdown(found))
 
 
 if __name__ == "__main__":

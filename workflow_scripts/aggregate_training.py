@@ -2,16 +2,11 @@
 
 import click
 
-from robustness.cli import out_file, program
+from robustness.cli import in_folder, out_file, program
 
 
 @program
-@click.option(
-    "--models-folder",
-    required=True,
-    type=click.Path(exists=True, file_okay=False),
-    help="Holds the trainings, as MODEL/seedSEED/metadata.json and history.csv.",
-)
+@in_folder("--models-folder", "Holds the trainings, as MODEL/seedSEED/metadata.json and history.csv.")
 @click.option("--model", "models", multiple=True, required=True, help="A model; once for each.")
 @click.option("--seed", "seeds", multiple=True, required=True, type=int, help="A seed; once for each.")
 @click.option(
@@ -34,14 +29,13 @@ from robustness.cli import out_file, program
 @out_file("--text", "The same as text (.md).")
 def main(models_folder, models, seeds, baselines, initials, table, text):
     """Gather the trainings into a table: times, size, and loss and accuracy of the weights that were kept."""
-    from robustness.files import whole_file
+    from robustness.files import write_text
     from robustness.records import write_records
     from robustness.training_table import training_markdown, training_table
 
     found = training_table(models_folder, models, seeds, dict(baselines), dict(initials))
     write_records(found, table)
-    with whole_file(text) as temporary:
-        temporary.write_text(training_markdown(found), encoding="utf-8")
+    write_text(text, training_markdown(found))
 
 
 if __name__ == "__main__":

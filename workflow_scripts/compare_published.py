@@ -16,7 +16,7 @@ from robustness.cli import in_file, out_file, program
 @out_file("--text", "The same as text, with published tables in their own shape and the larger differences (.md).")
 def main(published, robust, clean, training, drops, iterations, table, text):
     """Set each published number beside the study's own, with both intervals and the difference."""
-    from robustness.files import whole_file
+    from robustness.files import write_text
     from robustness.published import read_published
     from robustness.published_table import compare, measured, published_markdown
     from robustness.records import read_records, write_records
@@ -26,8 +26,7 @@ def main(published, robust, clean, training, drops, iterations, table, text):
     found = measured(*tables, read_records(iterations) if iterations else None)
     compared = compare(rows, found)
     write_records(compared, table)
-    with whole_file(text) as temporary:
-        temporary.write_text(published_markdown(compared), encoding="utf-8")
+    write_text(text, published_markdown(compared))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from robustness.cli import out_file, program, runs_options
 @out_file("--text", "The verdicts as text, with what each diagnostic means (.md).")
 def main(verdicts, text, **runs):
     """Judge every attack on every model by its records and probes: pass, warning or fail, with the numbers."""
-    from robustness.files import whole_file
+    from robustness.files import write_text
     from robustness.records import write_records
     from robustness.study_records import StudyRecords
     from robustness.verdicts import markdown
@@ -18,8 +18,7 @@ def main(verdicts, text, **runs):
     study = StudyRecords.of_options(**runs)
     table = judge(study)
     write_records(table, verdicts)
-    with whole_file(text) as temporary:
-        temporary.write_text(markdown(table, study.rejecting()), encoding="utf-8")
+    write_text(text, markdown(table, study.rejecting()))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import click
 
-from robustness.cli import in_file, out_file, program, seed_option, threads_option
+from robustness.cli import in_file, in_folder, out_file, program, seed_option, threads_option
 
 
 @program
@@ -18,18 +18,8 @@ from robustness.cli import in_file, out_file, program, seed_option, threads_opti
     metavar="MODEL ATTACK EPSILONS",
     help="Another model, an attack on it and its epsilons, separated by commas: the sets that are scored.",
 )
-@click.option(
-    "--models-folder",
-    required=True,
-    type=click.Path(exists=True, file_okay=False),
-    help="Holds the other models as MODEL/seedSEED/model.keras.",
-)
-@click.option(
-    "--adversarial-folder",
-    required=True,
-    type=click.Path(exists=True, file_okay=False),
-    help="Holds the sets as MODEL/seedSEED/ATTACK/epsEPSILON.npz.",
-)
+@in_folder("--models-folder", "Holds the other models as MODEL/seedSEED/model.keras.")
+@in_folder("--adversarial-folder", "Holds the sets as MODEL/seedSEED/ATTACK/epsEPSILON.npz.")
 @seed_option("Seed of the other models and sets.")
 @threads_option()
 @out_file(

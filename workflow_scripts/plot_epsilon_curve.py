@@ -10,7 +10,7 @@ from robustness.cli import figure_options, in_file, norm_option, program
 @click.option("--metric", type=click.Choice(["accuracy", "loss"]), required=True, help="What is drawn.")
 @click.option("--dataset", required=True, help="Dataset whose models are drawn.")
 @click.option("--attack", required=True, help="Attack that is drawn; worst_case for all together.")
-@norm_option()
+@norm_option("0")
 @click.option("--title", required=True, help="Title; {attack} and {dataset} are replaced.")
 @figure_options
 def main(curves, metric, dataset, attack, norm, title, png, svg):

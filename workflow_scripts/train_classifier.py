@@ -2,7 +2,7 @@
 
 import click
 
-from robustness.cli import in_file, out_file, program, seed_option
+from robustness.cli import in_file, json_option, out_file, program, seed_option
 
 
 @program
@@ -11,7 +11,7 @@ from robustness.cli import in_file, out_file, program, seed_option
 @click.option("--name", required=True, help="Name of the model in the study.")
 @click.option("--dataset", required=True, help="Name of the dataset in the study.")
 @click.option("--technique", required=True, help="A technique of robustness/techniques.")
-@click.option("--settings", default="{}", metavar="JSON", help="Its settings, those that its SETTINGS describe.")
+@json_option("--settings", "Its settings, those that its SETTINGS describe.", default="{}")
 @click.option(
     "--images", type=click.IntRange(min=1), help="Train on so many of the images, stratified; on all if left out."
 )
@@ -20,7 +20,6 @@ from robustness.cli import in_file, out_file, program, seed_option
 @out_file("--metadata", "Versions, seed, seconds, settings (.json).")
 def main(train, info, name, dataset, technique, settings, images, seed, model, metadata):
     """Train a scikit-learn classifier on labelled images, as flat pixels on the range 0 to 1, in one thread."""
-    import json
     import logging
     import platform
     import time
@@ -28,15 +27,12 @@ def main(train, info, name, dataset, technique, settings, images, seed, model, m
 
     from robustness.classifiers import train_classifier
     from robustness.datasets import DatasetInfo, Images
-    from robustness.errors import UserError
     from robustness.files import sha256_of, write_json
 
-    try:
-        own = dict(json.loads(settings))
-    except (ValueError, TypeError) as error:
-        raise UserError(f"--settings {settings} is no JSON object: write it like '{{\"trees\": 100}}'.") from error
     data, start = DatasetInfo.load(info), time.perf_counter()
-    classifier = train_classifier(technique, own, Images.load(train), data.pixel_range, len(data.classes), seed, images)
+    classifier = train_classifier(
+        technique, settings, Images.load(train), data.pixel_range, len(data.classes), seed, images
+    )
     seconds = round(time.perf_counter() - start, 3)
     classifier.save(model)
     write_json(
@@ -47,7 +43,7 @@ def main(train, info, name, dataset, technique, settings, images, seed, model, m
             "architecture": technique,
             "defence": "none",
             "seed": seed,
-            "settings": own | {"images": images},
+            "settings": settings | {"images": images},
             "model_sha256": sha256_of(model),
             "seconds": seconds,
             "versions": {package: version(package) for package in ("scikit-learn", "numpy")}

@@ -2,22 +2,21 @@
 
 import click
 
-from robustness.cli import program, unit_option
+from robustness.cli import json_option, program, unit_option
 from robustness.recipe_options import recipe_options
 
 
 @program
 @recipe_options
 @click.option("--method", required=True, help="A module of robustness/defences with a make_trainer: trades, ...")
-@click.option("--settings", required=True, help="Its settings as a JSON object, with its defaults filled in.")
+@json_option("--settings", "Its settings, with its defaults filled in.", required=True)
 @unit_option()
 def main(method, settings, epsilon_unit, **options):
     """Train a network with a defence of robustness/defences; a killed run goes on from its last whole epoch."""
-    from robustness.defence_files import defence_file, settings_from_json
+    from robustness.defence_files import defence_file
     from robustness.errors import UserError
     from robustness.training_run import run_training
 
-    settings = settings_from_json(method, settings)
     declared = defence_file(method)
     if declared.wraps:
         raise UserError(f"{method} stands around a trained network: use wrap_model.")

@@ -2,7 +2,7 @@
 
 import click
 
-from robustness.cli import in_file, out_file, program, seed_option, threads_option, unit_option
+from robustness.cli import in_file, json_option, out_file, program, seed_option, threads_option, unit_option
 
 
 @program
@@ -11,7 +11,7 @@ from robustness.cli import in_file, out_file, program, seed_option, threads_opti
 @in_file("--validation", "Validation images (.npz).")
 @in_file("--info", "dataset.json of the dataset.")
 @click.option("--method", required=True, help="A module of robustness/defences with a wrap: feature_squeezing, ...")
-@click.option("--settings", required=True, help="Its settings as a JSON object, with its defaults filled in.")
+@json_option("--settings", "Its settings, with its defaults filled in.", required=True)
 @unit_option()
 @click.option("--name", required=True, help="Name of the model in the study.")
 @click.option("--defence", required=True, help="Name of the defence, for the tables.")
@@ -24,10 +24,9 @@ def main(
 ):
     """Put a defence of robustness/defences around a trained network; nothing is trained."""
     from robustness import devices
-    from robustness.defence_files import defence_file, settings_from_json
+    from robustness.defence_files import defence_file
     from robustness.errors import UserError
 
-    settings = settings_from_json(method, settings)
     declared = defence_file(method)
     if not declared.wraps:
         raise UserError(f"{method} trains a network: use train_defended.")

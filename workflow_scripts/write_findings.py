@@ -27,7 +27,7 @@ from robustness.cli import in_file, out_file, program, runs_options
 @out_file("--findings", "The answer page (.md).")
 def main(defences, epsilon, difference, verdicts, comparisons, findings, **runs):
     """Compare each defended model with its baseline, on the same images, and write what the defence was worth."""
-    from robustness.files import whole_file
+    from robustness.files import write_text
     from robustness.findings import comparisons as compare
     from robustness.findings import page
     from robustness.records import read_records, write_records
@@ -40,9 +40,8 @@ def main(defences, epsilon, difference, verdicts, comparisons, findings, **runs)
     counted = {model: set(study.bounded_attacks_on(model)) for model in study.models}
     unlike = {model: sorted(counted[model] ^ counted[baseline]) for model, baseline in pairs}
     write_records(table, comparisons)
-    with whole_file(findings) as temporary:
-        told = page(table, claims, unlike, study.cascade(), epsilon, difference, list(study.seeds), study.rejecting())
-        temporary.write_text(told, encoding="utf-8")
+    told = page(table, claims, unlike, study.cascade(), epsilon, difference, list(study.seeds), study.rejecting())
+    write_text(findings, told)
 
 
 if __name__ == "__main__":

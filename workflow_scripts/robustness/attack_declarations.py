@@ -2,7 +2,7 @@
 
 import functools
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from robustness.declarations import declarations_of
@@ -11,16 +11,13 @@ from robustness.errors import UserError
 FOLDER = Path(__file__).with_name("attack_methods")
 METHODS = tuple(sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__"))
 NORMS = ("inf", "2")
+KNOWN_NORMS = (*NORMS, "0")
 # Keys of an entry that more than one attack has or had, each a field of AttackSettings and a definition of the schema.
 SHARED_KEYS = (
     *("target", "step", "relative_step", "iterations", "random_start", "restarts", "momentum", "loss", "logit_scale"),
     *("queries", "clip", "labels"),
 )
-NORM_DESCRIPTIONS = {
-    "0": "Epsilon is the share of the image's values that may change, 0 to 1, whatever epsilon_unit is.",
-    "2": "The norm that bounds epsilon; this attack knows no other.",
-    "inf": "The norm that bounds epsilon; this attack knows no other.",
-}
+SHARE = "Of norm 0 epsilon is the share of the image's values that may change, 0 to 1, whatever epsilon_unit is."
 
 
 @dataclass(frozen=True)
@@ -39,6 +36,7 @@ class AttackDeclaration:
     sign_steps: bool = False
     first_error: bool = False
     minimum_norm: bool = False
+    spares_rejection: bool = True
     settings: dict | None = None
     sweepable: bool = False
 
@@ -67,7 +65,8 @@ class AttackDeclaration:
         norm = {"$ref": "#/$defs/norm"}
         if self.norms != NORMS:
             numbers = [int(name) for name in self.norms if name.isdigit()]
-            told = NORM_DESCRIPTIONS[self.norms[0]]
+            told = f"The norm that bounds epsilon{'; this attack knows no other' if len(self.norms) == 1 else ''}."
+            told += f" {SHARE}" if "0" in self.norms else ""
             norm = {"enum": [*self.norms, *numbers], "default": self.norms[0], "description": told}
         properties = {
             "method": {},
@@ -87,7 +86,7 @@ def declaration_of(method: str) -> AttackDeclaration:
         raise UserError(f"there is no attack {method}: choose one of {', '.join(METHODS)}.")
     path = FOLDER / f"{method}.py"
     told = declarations_of(path)
-    names = ("keys", "required", "norms", "climbs", "sign_steps", "first_error", "minimum_norm", "settings")
+    names = {field.name for field in fields(AttackDeclaration)} - {"name", "sweepable"}
     facts = {name: told.literals[name.upper()] for name in names if name.upper() in told.literals}
     found = AttackDeclaration(method, **facts, sweepable="iterates" in told.functions)
     if unknown := sorted(set(found.keys) - set(SHARED_KEYS)):
@@ -96,7 +95,7 @@ def declaration_of(method: str) -> AttackDeclaration:
         )
     if taken := sorted({*SHARED_KEYS, "method", "norm", "models", "epsilons"} & set(found.own_keys)):
         raise UserError(f"{path}: SETTINGS has {taken[0]}, which is a key of all attacks: give it another name.")
-    if unknown := sorted(set(found.norms) - set(NORM_DESCRIPTIONS)):
+    if unknown := sorted(set(found.norms) - set(KNOWN_NORMS)):
         raise UserError(f"{path}: NORMS has {unknown[0]!r}; known are '0', '2' and 'inf'.")
     return found
 

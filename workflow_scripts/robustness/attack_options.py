@@ -1,24 +1,19 @@
 """The options of programs that craft one attack, but for its epsilon."""
 
-import json
 from collections.abc import Callable
 
 import click
 
 from robustness.attack_settings import CLIPS, LABELS, LOSSES
-from robustness.cli import batch_size_option, in_file, norm_option, seed_option, threads_option, unit_option
-
-
-def _json_object(context: click.Context, option: click.Parameter, text: str) -> dict:
-    """The mapping in a JSON text; one sentence for anything else."""
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError:
-        content = None
-    if not isinstance(content, dict):
-        raise click.BadParameter(f"'{text}' is no JSON object of settings.")
-    return content
-
+from robustness.cli import (
+    batch_size_option,
+    in_file,
+    json_option,
+    norm_option,
+    seed_option,
+    threads_option,
+    unit_option,
+)
 
 OPTIONS = [
     in_file("--model", "The attacked network (.keras)."),
@@ -28,7 +23,7 @@ OPTIONS = [
     click.option(
         "--method", required=True, help="A module of robustness/attack_methods: fgsm, bim, mim, pgd, apgd, ..."
     ),
-    norm_option(),
+    norm_option("0"),
     unit_option(),
     click.option("--target", default="", help="least_likely, random or a class number; empty: untargeted."),
     click.option("--step", type=click.FloatRange(min=0, min_open=True), help="Of one iteration, in epsilon's unit."),
@@ -60,12 +55,7 @@ OPTIONS = [
         default="given",
         help="What fgsm, bim and pgd lead away from: the given (true) class, or the network's prediction.",
     ),
-    click.option(
-        "--own",
-        default="{}",
-        callback=_json_object,
-        help="What the method's file describes itself, as a JSON object; its defaults for what is left out.",
-    ),
+    json_option("--own", "What the method's file describes itself; its defaults for what is left out.", default="{}"),
     batch_size_option(),
     seed_option("Seed of random starts and random targets."),
     threads_option(),

@@ -60,7 +60,7 @@ class AttackPath:
         cleverhans' fast_gradient_method and projected_gradient_descent, so that the bits are theirs.
         """
         epsilon, step = np.float32(epsilon), np.float32(step)
-        if settings_from_note(self.attack).method == "fgsm":
+        if not settings_from_note(self.attack).stepping:
             return np.clip(images + epsilon * next(self.signs()), *clip), 1
         free = here = images
         for taken, signs in enumerate(self.signs()):

@@ -25,7 +25,7 @@ class AttackSettings:
     'least_likely', 'random' or a class number. step: of one iteration, in the unit of epsilon; relative_step: the
     same as a share of epsilon (one of the two for an attack that takes steps, none for another). iterations,
     random_start, restarts, momentum (decay factor of mim), queries (of square): as the methods' papers name them.
-    clip: what every iterate is cut to, one of CLIPS: the ball of epsilon and the pixels' range, or (bim) that range alone.
+    clip: what every iterate is cut to, one of CLIPS: the ball of epsilon and the pixels' range, or that range alone.
     loss: what is climbed, one of LOSSES; logit_scale: of scaled_cross_entropy, None finds it from the logits.
     labels: what an untargeted attack leads away from, one of LABELS: the given (true) class, or what the network predicts.
     own: the settings that the method's file describes itself, by name; those left out have its defaults.
@@ -60,8 +60,9 @@ class AttackSettings:
     @property
     def has_path(self) -> bool:
         """True if the attack walks the same way at every epsilon, until the ball holds it back (robustness.attack_paths)."""
-        fixed = self.method == "fgsm" or (self.step is not None and not self.random_start and self.restarts == 1)
-        return self.declaration.sign_steps and self.norm == "inf" and self.bounded and fixed
+        told = self.declaration
+        fixed = not told.stepping or (self.step is not None and not self.random_start and self.restarts == 1)
+        return told.sign_steps and self.norm == "inf" and self.bounded and fixed
 
     @property
     def shares(self) -> bool:
@@ -82,9 +83,9 @@ class AttackSettings:
     def spares_rejection(self) -> bool:
         """True if, on a model that can reject, the loss counts the rejection with the true class.
 
-        Not of a targeted attack, whose class is accepted where it is reached, and not of mim, whose loss is cleverhans' own.
+        Not of a targeted attack, whose class is accepted where it is reached, nor of one whose file says that it can't.
         """
-        return not self.targeted and self.method != "mim"
+        return not self.targeted and self.declaration.spares_rejection
 
     @property
     def climbed_loss(self) -> str:
@@ -124,7 +125,8 @@ def reach_of(settings: AttackSettings, epsilon_text: str) -> float:
 def check_clip(where: str, settings: AttackSettings) -> None:
     """Raises UserError for an attack that is clipped to the pixel range alone and can't be: of another method or norm."""
     if not settings.bounded and not ("clip" in settings.declaration.keys and settings.norm == "inf"):
-        raise UserError(f"{where} is pixel_range, which is for bim in norm inf only: remove it or take that.")
+        able = ", ".join(method for method in METHODS if "clip" in declaration_of(method).keys)
+        raise UserError(f"{where} is pixel_range, which is for {able} in norm inf only: remove it or take that.")
 
 
 def check_norm(where: str, settings: AttackSettings) -> None:

@@ -9,7 +9,7 @@ from robustness.files import read_json
 from robustness.intervals import wilson_interval
 from robustness.marks import LEGEND, MARKS, accuracy_note
 from robustness.study_records import StudyRecords
-from robustness.tables import latex, percent
+from robustness.tables import latex, percent, with_interval
 
 COLUMNS = [
     *("dataset", "seed", "target", "substitute", "trained_on", "technique", "queries"),
@@ -61,8 +61,7 @@ def _wide(table: pd.DataFrame) -> pd.DataFrame:
     """As it is shown: epsilons across."""
     cells = table.assign(
         agreement=[
-            f"{100 * r.agreement:.1f} [{100 * r.agreement_low:.1f}, {100 * r.agreement_high:.1f}]"
-            for r in table.itertuples()
+            with_interval(row.agreement, row.agreement_low, row.agreement_high, digits=1) for row in table.itertuples()
         ],
         clean=[f"{100 * value:.2f}" for value in table["clean_accuracy"]],
         cell=[f"{percent(row)} {MARKS[row['verdict']]}".strip() for _, row in table.iterrows()],

@@ -21,9 +21,9 @@ from robustness.datasets import Images, to_pixels
 from robustness.errors import UserError
 from robustness.files import whole_file
 from robustness.splits import stratified_sample
+from robustness.technique_files import technique_settings
 
 LEAST_PROBABILITY = 1e-9  # its logarithm stands for that of a probability of 0, so that losses are finite
-TECHNIQUES = Path(__file__).parent / "techniques"
 PACKAGES = ("sklearn", "numpy", "scipy")  # whose classes a file may hold
 
 
@@ -63,16 +63,11 @@ class Classifier:
 
 def _technique(name: str, settings: dict) -> tuple[dict, Callable]:
     """The settings of a technique with its defaults, and its function `classifier`."""
-    known = sorted(path.stem for path in TECHNIQUES.glob("*.py") if path.stem != "__init__")
-    if name not in known:
-        raise UserError(f"there is no technique {name}: choose one of {', '.join(known)}.")
-    module = importlib.import_module(f"robustness.techniques.{name}")
-    properties = module.SETTINGS["properties"]
+    properties = technique_settings(name)["properties"]
     if unknown := sorted(set(settings) - set(properties)):
         raise UserError(f"{name} has no setting {unknown[0]}; it may have {', '.join(sorted(properties))}.")
-    return {
-        key: entry["default"] for key, entry in properties.items() if "default" in entry
-    } | settings, module.classifier
+    defaults = {key: entry["default"] for key, entry in properties.items() if "default" in entry}
+    return defaults | settings, importlib.import_module(f"robustness.techniques.{name}").classifier
 
 
 def train_classifier(

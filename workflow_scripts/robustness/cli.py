@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import json
 import logging
 import os
 import sys
@@ -45,6 +46,11 @@ def out_file(name: str, text: str, **more) -> Callable:
     return click.option(name, type=click.Path(dir_okay=False), required=True, help=text, **more)
 
 
+def in_folder(name: str, text: str) -> Callable:
+    """An option that names an existing folder to read from."""
+    return click.option(name, required=True, type=click.Path(exists=True, file_okay=False), help=text)
+
+
 def seed_option(text: str) -> Callable:
     """The seed of every random draw of a program."""
     return click.option("--seed", type=click.IntRange(min=0), required=True, help=text)
@@ -70,9 +76,26 @@ def unit_option() -> Callable:
     )
 
 
-def norm_option() -> Callable:
-    """The norm of every epsilon of a program."""
-    return click.option("--norm", type=click.Choice(["inf", "2", "0"]), default="inf", help="Norm that epsilon bounds.")
+def norm_option(*more: str) -> Callable:
+    """The norm of every epsilon of a program: inf or 2, or one of `more`."""
+    return click.option(
+        "--norm", type=click.Choice(["inf", "2", *more]), default="inf", help="Norm that epsilon bounds."
+    )
+
+
+def json_option(name: str, text: str, **more) -> Callable:
+    """An option that takes a JSON object, which the program gets as a mapping; anything else is told in a sentence."""
+
+    def mapping(_context: click.Context, _option: click.Parameter, given: str) -> dict:
+        try:
+            content = json.loads(given)
+        except json.JSONDecodeError:
+            content = None
+        if not isinstance(content, dict):
+            raise click.BadParameter(f"'{given}' is no JSON object: write it like '{{\"name\": 1}}'.")
+        return content
+
+    return click.option(name, callback=mapping, metavar="JSON", help=text, **more)
 
 
 def batch_size_option() -> Callable:
@@ -80,13 +103,9 @@ def batch_size_option() -> Callable:
     return click.option("--batch-size", type=click.IntRange(min=1), default=250, help="Images a gradient.")
 
 
-def _evaluation_folder(text: str) -> Callable:
-    return click.option("--evaluation-folder", required=True, type=click.Path(exists=True, file_okay=False), help=text)
-
-
 def records_options(function: Callable) -> Callable:
     """Where the records of single attacks on a model are, for programs that read several."""
-    folder = _evaluation_folder("Records of the model: clean.csv and attacks/ATTACK.csv.")
+    folder = in_folder("--evaluation-folder", "Records of the model: clean.csv and attacks/ATTACK.csv.")
     recorded = click.option(
         "--recorded",
         multiple=True,
@@ -99,7 +118,7 @@ def records_options(function: Callable) -> Callable:
 
 def runs_options(function: Callable) -> Callable:
     """What a study consists of, for programs that read all of its records."""
-    folder = _evaluation_folder("Holds the records and summaries, as MODEL/seedSEED/...")
+    folder = in_folder("--evaluation-folder", "Holds the records and summaries, as MODEL/seedSEED/...")
     model = click.option("--model", "models", multiple=True, required=True, help="A model; once for each.")
     seed = click.option("--seed", "seeds", multiple=True, required=True, type=int, help="A seed; once for each.")
     attack = click.option(

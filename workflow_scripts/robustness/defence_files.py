@@ -1,6 +1,5 @@
 """What the files of robustness/defences declare, for the check of a config (no TensorFlow here)."""
 
-import json
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +32,11 @@ def defence_names(folder: Path = FOLDER) -> list[str]:
 def defence_file(name: str, folder: Path = FOLDER) -> DefenceFile:
     """What a defence's file declares.
 
-    Raises UserError where it lacks SETTINGS, has not one of make_trainer and wrap, or flags that are neither True nor False.
+    Raises UserError where there is none, or it lacks SETTINGS, has not one of make_trainer and wrap, or flags that are neither
+    True nor False.
     """
+    if name not in defence_names(folder):
+        raise UserError(f"there is no defence {name}: choose one of {', '.join(defence_names(folder))}.")
     path = folder / f"{name}.py"
     found = declarations_of(path)
     if "SETTINGS" not in found.literals:
@@ -47,19 +49,6 @@ def defence_file(name: str, folder: Path = FOLDER) -> DefenceFile:
         if not isinstance(value, bool):
             raise UserError(f"{path} has {name} = {value!r}: write True or False.")
     return DefenceFile(found.literals["SETTINGS"], "wrap" in kinds, flags["REJECTS"], flags["NEEDS_INITIAL"])
-
-
-def settings_from_json(name: str, text: str) -> dict:
-    """A defence's settings from a JSON object; raises UserError for anything else, and for a name that is no defence's."""
-    if name not in defence_names():
-        raise UserError(f"there is no defence {name}: choose one of {', '.join(defence_names())}.")
-    try:
-        settings = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"the settings of {name} are no JSON ({error}): correct them.") from error
-    if not isinstance(settings, dict):
-        raise UserError(f"the settings of {name} are {text}: write a JSON object.")
-    return settings
 
 
 def with_defences(schema: dict, folder: Path = FOLDER) -> dict:

@@ -9,7 +9,7 @@ from robustness.errors import UserError
 from robustness.findings import chosen_epsilon
 from robustness.marks import LEGEND, marks_of, robust_note
 from robustness.study_records import UNBOUNDED, WORST_CASE
-from robustness.tables import MODEL_COLUMNS, latex
+from robustness.tables import MODEL_COLUMNS, latex, latex_file, with_interval
 
 CLEAN, ROBUST, SUCCESS = "clean_accuracy", "robust_accuracy", "target_success"
 REJECTION, DETECTION = "rejection_rate", "detection_rate"
@@ -156,7 +156,7 @@ def _cell(row: dict) -> str:
         return f"{row['value']:.1f}"
     if row["quantity"] == TIMES:
         return f"{row['value']:.2f} x {row['baseline']}"
-    told = f"{100 * row['value']:.1f} [{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
+    told = with_interval(row["value"], row["low"], row["high"], digits=1)
     told += f" of {row['n']:.0f}" if row["quantity"] == DETECTION else ""
     return f"{told} {marks_of(row['verdict'], row['clip'])}".strip()
 
@@ -256,7 +256,7 @@ def defences_markdown(table: pd.DataFrame, attacks: list[str]) -> str:
 def defences_latex(table: pd.DataFrame, attacks: list[str]) -> str:
     """LaTeX, a table environment for each table of the Markdown."""
     notes = f"{NOTE}{robust_note(_rejecting(table))} {LEGEND}".replace("`findings`", "findings")
-    return "% needs \\usepackage{booktabs}\n" + "\n".join(
+    return latex_file(
         latex(shown, f"Defences: {title}. {note} {notes}", f"tab:defences-{i}")
         for i, (title, note, shown) in enumerate(_blocks(table, attacks), start=1)
     )

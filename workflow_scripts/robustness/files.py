@@ -61,10 +61,15 @@ def read_npz(path: str | Path, *names: str) -> list[np.ndarray]:
         ) from error
 
 
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text, as UTF-8."""
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def write_json(path: str | Path, content: object) -> None:
     """Write JSON with a stable order of keys."""
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(content, indent=2, sort_keys=True) + "\n")
 
 
 def read_json(path: str | Path) -> dict:

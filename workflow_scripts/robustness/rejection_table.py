@@ -8,7 +8,7 @@ from robustness.evaluation import SHARES, summarise
 from robustness.intervals import wilson_interval
 from robustness.marks import LEGEND, MARKS
 from robustness.study_records import StudyRecords, right, survived
-from robustness.tables import MODEL_COLUMNS, PARTS, latex
+from robustness.tables import MODEL_COLUMNS, PARTS, latex, latex_file, with_interval
 from robustness.verdicts import verdict_of
 
 CLEAN = "clean"
@@ -96,7 +96,7 @@ def _cell(row: dict, share: str, low: str, high: str, of: str = "", mark: str = 
     """A share with its interval, of how many images where these are not all, and its mark; '' where there is none."""
     if pd.isna(row[share]):
         return ""
-    told = f"{100 * row[share]:.2f} [{100 * row[low]:.2f}, {100 * row[high]:.2f}]"
+    told = with_interval(row[share], row[low], row[high])
     return " ".join(filter(None, [told, f"of {row[of]:.0f}" if of else "", mark]))
 
 
@@ -134,7 +134,7 @@ def rejections_markdown(table: pd.DataFrame) -> str:
 
 def rejections_latex(table: pd.DataFrame) -> str:
     """LaTeX, a table environment for each model and seed."""
-    return "% needs \\usepackage{booktabs}\n" + "\n".join(
+    return latex_file(
         latex(shown, f"Rejections, {title}. {NOTE} {LEGEND}", f"tab:rejections-{i}")
         for i, (title, shown) in enumerate(_blocks(table), start=1)
     )

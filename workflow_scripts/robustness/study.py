@@ -19,8 +19,8 @@ from robustness.epsilon_units import EPSILON_UNITS
 from robustness.errors import UserError
 from robustness.network_settings import WITH_BASE, WITH_WIDTH, check_head
 from robustness.published import AVERAGES, Published, read_published
+from robustness.technique_files import technique_names, technique_settings
 
-TECHNIQUES = Path(__file__).parent / "techniques"  # the classifiers that are no neural network
 RESERVED = ("worst_case", "worst_case_norm_inf", "worst_case_norm_2", "clean", "iterations")  # names no attack may have
 
 
@@ -347,9 +347,9 @@ def warnings_of(config: dict) -> list[str]:
     rejecting = rejecting_models(config)
     for name, attack in config["attacks"].items():
         attacked = [model for model in rejecting if model in attack.get("models", rejecting)]
-        if attacked and attack["method"] == "mim" and "target" not in attack:
+        if attacked and not declaration_of(attack["method"]).spares_rejection and "target" not in attack:
             found.append(
-                f"attacks.{name}: mim of cleverhans takes no loss that spares a rejection, so that on {', '.join(attacked)} it may "
+                f"attacks.{name}: {attack['method']} takes no loss that spares a rejection, so that on {', '.join(attacked)} it may "
                 "only lead to rejected images: judge these models by pgd."
             )
     if "epsilon" in config["findings"]:
@@ -586,10 +586,10 @@ def _check_model(config: dict, name: str, model: dict, sources: dict) -> None:
 
 
 def _check_technique(config: dict, name: str, technique: dict) -> None:
-    known = sorted(path.stem for path in TECHNIQUES.glob("*.py") if path.stem != "__init__")
+    known = technique_names()
     if technique["name"] not in known:
         raise UserError(f"models.{name}.technique.name is '{technique['name']}'; allowed are {', '.join(known)}.")
-    schema = declarations_of(TECHNIQUES / f"{technique['name']}.py").literals["SETTINGS"]
+    schema = technique_settings(technique["name"])
     schema = schema | {"properties": {"name": {}, "images": {}} | schema["properties"], "additionalProperties": False}
     for key in ("technique", name, "models"):
         schema = {"properties": {key: schema}}
@@ -741,7 +741,7 @@ def _check_steps(where: str, attack: dict) -> None:
     settings = settings_of(attack)
     if settings.declaration.stepping and (settings.step is None) == (settings.relative_step is None):
         raise UserError(f"{where} needs exactly one of 'step' and 'relative_step': give it one.")
-    if settings.method == "pgd" and settings.restarts > 1 and not settings.random_start:
+    if "random_start" in settings.declaration.keys and settings.restarts > 1 and not settings.random_start:
         raise UserError(f"{where}.restarts would repeat the same run without a random start: set random_start.")
     if settings.targeted and settings.labels != "given":
         raise UserError(f"{where} has both 'target' and 'labels': a targeted attack leads to a class; remove one.")

@@ -16,10 +16,10 @@ import tensorflow as tf
 from robustness.datasets import Images, to_pixels
 from robustness.errors import UserError
 from robustness.model_files import compiled
+from robustness.rejection import REJECTED, predictions
 from robustness.training import Checkpoint, Recipe, TrainingData, fit
 
 LOG = logging.getLogger(__name__)
-NO_ANSWER = -1  # the answer to an image that the target rejects
 Logits = Callable[[np.ndarray], np.ndarray]
 
 
@@ -46,10 +46,9 @@ class Target:
         self.queries = 0
 
     def answers(self, images: np.ndarray) -> np.ndarray:
-        """Predicted classes, (n,) int64, NO_ANSWER where it rejects, of (n, h, w, channels) pixels from 0 to 255."""
+        """Predicted classes, (n,) int64, REJECTED where it rejects, of (n, h, w, channels) pixels from 0 to 255."""
         self.queries += len(images)
-        predicted = self._logits(to_pixels(images, self._pixel_range)).argmax(axis=1)
-        return np.where(predicted < self._n_classes, predicted, NO_ANSWER)
+        return predictions(self._logits(to_pixels(images, self._pixel_range)), self._n_classes)
 
 
 def first_images(held: Images, attacked: Images, n: int, seed: int) -> Images:
@@ -121,7 +120,7 @@ def train_on_answers(
         if number:
             images = augmented(network, known, labels, settings.step, data.pixel_range)
         answers = target.answers(images)
-        answered = answers != NO_ANSWER
+        answered = answers != REJECTED
         known, labels = np.concatenate([known, images[answered]]), np.concatenate([labels, answers[answered]])
         if not len(known):
             raise UserError(f"the target rejects all of the {len(images)} images of the adversary: give it others.")

@@ -1,6 +1,6 @@
 """The tables of a study, from the summaries of its records."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -149,9 +149,14 @@ def clean_accuracy(summaries: list[dict]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=CLEAN_COLUMNS)
 
 
+def with_interval(share: float, low: float, high: float, digits: int = 2) -> str:
+    """A share of [0, 1] with its interval, in per cent: 86.20 [82.89, 88.95]."""
+    return f"{100 * share:.{digits}f} [{100 * low:.{digits}f}, {100 * high:.{digits}f}]"
+
+
 def percent(row: pd.Series) -> str:
-    """An accuracy with its interval, in per cent: 86.20 [82.89, 88.95]."""
-    return f"{100 * row['accuracy']:.2f} [{100 * row['ci_low']:.2f}, {100 * row['ci_high']:.2f}]"
+    """An accuracy with its interval, in per cent."""
+    return with_interval(row["accuracy"], row["ci_low"], row["ci_high"])
 
 
 def _evaluated(clean: pd.DataFrame, model: str, seed: int) -> pd.Series:
@@ -337,6 +342,11 @@ def latex(table: pd.DataFrame, caption: str, label: str) -> str:
     )
 
 
+def latex_file(tables: Iterable[str]) -> str:
+    """Several of these, one below the other, as a file that says what they need."""
+    return "% needs \\usepackage{booktabs}\n" + "\n".join(tables)
+
+
 def _escape(text: object) -> str:
     for character in "&%$#_{}":
         text = str(text).replace(character, "\\" + character)
@@ -385,7 +395,7 @@ def transfer_markdown(transfers: pd.DataFrame, rejecting: Sequence[str] = ()) ->
 
 def transfer_latex(transfers: pd.DataFrame, rejecting: Sequence[str] = ()) -> str:
     """LaTeX, a matrix of sources and targets for each attack, epsilon and seed."""
-    return "% needs \\usepackage{booktabs}\n" + "\n".join(
+    return latex_file(
         latex(table, f"{title}. {_transfer_note(transfers, rejecting)} {LEGEND}", f"tab:transfer-{i}")
         for i, (title, table) in enumerate(_transfer_blocks(transfers), start=1)
     )
@@ -399,7 +409,7 @@ def robust_latex(
     rejecting: Sequence[str] = (),
 ) -> str:
     """LaTeX in the shape of the published tables, a table environment a model and seed."""
-    return "% needs \\usepackage{booktabs}\n" + "\n".join(
+    return latex_file(
         latex(
             table.reset_index(),
             f"{title}. {note} {LEGEND}{_both_notes(rejecting)}",

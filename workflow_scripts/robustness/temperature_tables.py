@@ -8,6 +8,7 @@ from robustness.errors import UserError
 from robustness.intervals import wilson_interval
 from robustness.marks import LEGEND, MARKS, worst
 from robustness.study_records import WORST_CASE
+from robustness.tables import with_interval
 
 COLUMNS = [
     *("dataset", "sweep", "series", "model", "temperature", "seed"),
@@ -180,7 +181,7 @@ def _cells(rows: pd.DataFrame, losses: dict[str, list[str]]) -> dict[str, str]:
         name = names.get(row.quantity, row.attack)
         if row.quantity == "zero_gradients":
             name = f"no gradient of {row.climbed_loss} ({', '.join(losses[row.climbed_loss])})"
-        numbers = " ".join((f"{100 * row.value:.2f}", f"[{100 * row.low:.2f}, {100 * row.high:.2f}]"))
+        numbers = with_interval(row.value, row.low, row.high)
         # A share without a gradient is itself the sign; marks are for the accuracies that it voids.
         mark = "" if row.quantity == "zero_gradients" else MARKS.get(row.verdict, "")
         cells[name] = f"{numbers} {mark}".strip()

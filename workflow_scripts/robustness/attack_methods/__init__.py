@@ -19,7 +19,9 @@ NORMS: the norms it works in, of 'inf', '2' and '0', the first is the default; (
 CLIMBS: the loss whose gradient it follows, by its name in attack_losses.py, '' for an attack that follows none; if left
 out, what `loss` in the entry says, or cross_entropy.
 SIGN_STEPS = True: in the maximum norm each of its steps is a fixed length times the signs of a gradient, so that sets at
-several epsilons may share them (attack_paths.py). MINIMUM_NORM = True: it looks for the nearest example, so that one run serves
-all epsilons. FIRST_ERROR = True: it takes projected steps from one point, which the worst case takes with what stands alone
-(first_errors.py).
+several epsilons may share them (attack_paths.py); without `step` it is one step of length epsilon from the image itself.
+MINIMUM_NORM = True: it looks for the nearest example, so that one run serves all epsilons. FIRST_ERROR = True: it takes
+projected steps from one point, which the worst case takes with what stands alone (first_errors.py). SPARES_REJECTION =
+False: it can't take a loss that counts a rejection with the true class (context.loss_fn, context.margin), so that on a model
+that can reject it may only lead to rejected images.
 """

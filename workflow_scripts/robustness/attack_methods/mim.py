@@ -5,6 +5,7 @@ from cleverhans.tf2.attacks.momentum_iterative_method import momentum_iterative_
 KEYS = ("target", "step", "relative_step", "iterations", "momentum")
 REQUIRED = ("iterations",)
 CLIMBS = "cross_entropy"
+SPARES_REJECTION = False
 
 
 def attack(context, images, labels):
