@@ -66,9 +66,7 @@ def perturbed(images, gradient, counts, size: float, clip: tuple[float, float]):
     """
     n_values = int(np.prod(images.shape[1:]))
     low, high = clip
-    stuck = ops.logical_or(
-        ops.logical_and(images <= low, gradient < 0), ops.logical_and(images >= high, gradient > 0)
-    )
+    stuck = ops.logical_or(ops.logical_and(images <= low, gradient < 0), ops.logical_and(images >= high, gradient > 0))
     gradient = ops.where(stuck, 0.0, gradient)
     sizes = ops.reshape(ops.abs(gradient), (-1, n_values))
     ranked = -ops.sort(-sizes, axis=1)
