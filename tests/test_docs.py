@@ -14,6 +14,12 @@ INTERVALS = [
     ("value", "low", "high", 100),
     ("measured", "measured_low", "measured_high", 1),
     ("published", "published_low", "published_high", 1),
+    *(
+        (share, f"{share.rsplit('_', 1)[0]}_low", f"{share.rsplit('_', 1)[0]}_high", 100)
+        for share in ("rejection_rate", "detection_rate", "handled_rate", "accepted_accuracy", "robust_accuracy")
+    ),
+    ("agreement", "agreement_low", "agreement_high", 100),
+    ("success", "ci_low", "ci_high", 100),
 ]
 TOLD = re.compile(r"([+-]?\d+\.\d)\s(?:%|points)\s\[([+-]?\d+\.\d),\s([+-]?\d+\.\d)\]")
 
