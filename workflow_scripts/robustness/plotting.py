@@ -12,8 +12,12 @@ from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, StrMethodFo
 
 from robustness.files import whole_file
 
-# Okabe and Ito's colours, told apart by colour-blind readers; markers repeat what the colour says.
-COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+# Okabe and Ito's colours, told apart by colour-blind readers, and for more than seven lines three darker ones of Tol's and a
+# grey; markers repeat what the colour says.
+COLOURS = [
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"),
+    *("#882255", "#999933", "#332288", "#888888"),
+]
 MARKERS = "osD^vPX"
 SCALES = {"accuracy": 100, "zero_gradients": 100, "loss": 1, "perturbation": 1}  # from a table's unit to a figure's
 STYLE = {
