@@ -21,8 +21,9 @@ run: $(VENV)/run.stamp
 	snakemake --cores all
 	@echo "Done: see results/tables/findings.md, the other tables beside it, and results/plots."
 
+# Two files of tests at a time: most of them keep one core busy. A file stays in one process, since its tests share studies.
 test: $(VENV)/test.stamp
-	python -m pytest
+	python -m pytest --numprocesses 2 --dist loadfile
 
 # The tables in a results folder, and some of its figures, to a folder of docs.
 define to_docs
