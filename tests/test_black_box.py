@@ -133,6 +133,15 @@ def test_the_texts_hold_the_numbers(small):
     assert black_box_markdown(table.iloc[:0]) and black_box_latex(table.iloc[:0])
 
 
+@pytest.mark.parametrize("told", [black_box_markdown, black_box_latex])
+def test_a_target_that_can_reject_is_said_to(small, told):
+    _, table = small
+    assert "net can reject an image" in told(table, ["net"]) and "a rejection agrees with nobody" in told(
+        table, ["net"]
+    )
+    assert "reject" not in told(table)
+
+
 def test_the_transfer_table_tells_the_techniques(small):
     moved, _ = small
     told = {(row["source"], row["target"]): row["technique"] for _, row in moved.iterrows()}

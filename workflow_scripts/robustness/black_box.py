@@ -86,8 +86,12 @@ def _wide(table: pd.DataFrame) -> pd.DataFrame:
 
 def _note(rejecting: Sequence[str]) -> str:
     """What the table shows; of targets that can reject, too."""
-    told = " There the rows crafted on a substitute count rejections as the defence's success, and here a rejection agrees with nobody."
-    return NOTE + (accuracy_note(rejecting) + told if rejecting else "")
+    if not rejecting:
+        return NOTE
+    told = (
+        " There the rows crafted on a substitute count rejections for the defence; here a rejection agrees with nobody."
+    )
+    return NOTE + accuracy_note(rejecting) + told
 
 
 def black_box_markdown(table: pd.DataFrame, rejecting: Sequence[str] = ()) -> str:
