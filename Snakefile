@@ -4,6 +4,13 @@ min_version("9.0")
 
 
 include: "rules/common.smk"
+
+
+if "container" in config:
+
+    container: config["container"]
+
+
 include: "rules/download.smk"
 include: "rules/preprocess.smk"
 include: "rules/train.smk"

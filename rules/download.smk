@@ -17,6 +17,7 @@ rule download_dataset:
         f"{MODELS_DIR}/logs/download_dataset/{{source}}/{{file}}.log",
     benchmark:
         f"{MODELS_DIR}/benchmarks/download_dataset/{{source}}/{{file}}.tsv"
+    priority: 1000  # a mirror that can't be reached shall be known before anything else is done
     conda:
         "../envs/light.yaml"
     threads: 1
