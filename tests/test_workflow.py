@@ -464,6 +464,15 @@ def test_threads_belong_to_the_study(tiny_copy):
     assert len(planned(tiny_copy)["train_model"]) == 2
 
 
+def test_a_gpu_makes_no_result_again(tiny_copy):
+    """What is made from now on is made on one; the metadata tell on what each model was trained."""
+    (tiny_copy / "b.yaml").write_text("gpu: 1\n")
+    words = ("snakemake", "--cores", "2", "--dry-run", "--printshellcmds", "--configfile", TINY, "b.yaml")
+    assert UNTOUCHED in run(tiny_copy, *words).stdout
+    (tiny_copy / "results/models/undefended/seed3/model.keras").unlink()
+    assert " --gpu " in run(tiny_copy, *words, "--until", "train_model").stdout
+
+
 def test_fewer_cores_do_not_change_the_threads(tiny_copy):
     edit(tiny_copy, TINY, "threads: {train: 1, distill: 1}", "threads: {train: 1, distill: 2}")
     text = run(tiny_copy, "snakemake", "--cores", "1", "--dry-run", "--printshellcmds", "--configfile", TINY).stdout
