@@ -67,6 +67,20 @@ def test_a_platform_of_jax_that_is_not_there_is_no_gpu(tmp_path):
     assert "UserError: JAX finds no GPU here" in run(tmp_path, *words, environment=asked, check=False).stdout
 
 
+def test_nothing_looks_for_gpus_before_one_was_taken(tmp_path):
+    """By importing, that is: from the first look on, TensorFlow would see all."""
+    modules = [".".join(path.relative_to(SCRIPTS).with_suffix("").parts) for path in SCRIPTS.glob("robustness/**/*.py")]
+    code = f"""
+import importlib, keras
+from tensorflow.python.eager import context
+for name in {sorted(modules)}:
+    importlib.import_module(name)
+print("found:", context.context()._physical_devices)
+"""
+    text = run(tmp_path, "python", "-c", code, environment={"PYTHONPATH": str(SCRIPTS)}).stdout
+    assert text.splitlines()[-1] == "found: None"
+
+
 # --- which jobs ------------------------------------------------------------------------------------------------------
 
 
