@@ -33,6 +33,7 @@ rule craft_path:
         runtime=grown(120),
     params:
         threads=config["threads"]["craft"],
+        gpu=gpu_option,
         options=attack_options,
     shell:
         "python {input.program:q}"
@@ -43,6 +44,7 @@ rule craft_path:
         " {params.options}"
         " --seed {wildcards.seed}"
         " --threads {params.threads}"
+        " {params.gpu}"
         " --output {output.path:q}"
         " > {log:q} 2>&1"
 
@@ -71,11 +73,12 @@ rule craft_adversarial:
         "../envs/tensorflow.yaml"
     threads: config["threads"]["craft"]
     resources:
-        gpu=config["gpu"],
+        gpu=gpu_of_crafting,
         mem_mb=grown(4000),
         runtime=grown(120),
     params:
         threads=config["threads"]["craft"],
+        gpu=gpu_option,
         options=attack_options,
         path=lambda wildcards, input: shlex.join(["--path", input.path]) if input.path else "",
     shell:
@@ -89,6 +92,7 @@ rule craft_adversarial:
         " {params.path}"
         " --seed {wildcards.seed}"
         " --threads {params.threads}"
+        " {params.gpu}"
         " --output {output.adversarial:q}"
         " > {log:q} 2>&1"
 
@@ -120,6 +124,7 @@ rule craft_iteration_sweep:
         runtime=grown(120),
     params:
         threads=config["threads"]["craft"],
+        gpu=gpu_option,
         options=sweep_options,
     shell:
         "python {input.program:q}"
@@ -130,6 +135,7 @@ rule craft_iteration_sweep:
         " {params.options}"
         " --seed {wildcards.seed}"
         " --threads {params.threads}"
+        " {params.gpu}"
         " --output {output.adversarial:q}"
         " > {log:q} 2>&1"
 
@@ -165,6 +171,7 @@ rule craft_worst_case:
         runtime=grown(360),
     params:
         threads=config["threads"]["craft"],
+        gpu=gpu_option,
         evaluation=lambda wildcards, input: str(Path(input.clean).parent),
         transfer=lambda wildcards, input: f"--transfer {input.transfer}" if input.transfer else "",
         recorded=recorded_options,
@@ -180,5 +187,6 @@ rule craft_worst_case:
         " {params.options}"
         " --seed {wildcards.seed}"
         " --threads {params.threads}"
+        " {params.gpu}"
         " --output {output.found:q}"
         " > {log:q} 2>&1"

@@ -648,6 +648,27 @@ def all_plots():
 # --- resources -------------------------------------------------------------------------------------------------------
 
 
+def gpu_of_crafting(wildcards):
+    """GPUs of a job of craft_adversarial: none where what craft_path found leads to the end at every epsilon."""
+    settings = study.settings_of(config["attacks"][wildcards.attack])
+    follows = settings.shares and (settings.declaration.minimum_norm or settings.iterations == 1)
+    return 0 if follows else config["gpu"]
+
+
+def gpu_of_scoring(wildcards):
+    """GPUs of a job that scores any model: none for a classifier of another technique, which can't use one."""
+    return 0 if wildcards.model in CLASSIFIERS else config["gpu"]
+
+
+def gpu_option(wildcards, resources):
+    """The option with which a job that has a GPU refuses to go on without.
+
+    Not tracked: what another device rounds otherwise is the result of another machine, which is no reason to make it again
+    either. The metadata of each trained model name its device.
+    """
+    return Untracked("--gpu" if resources.gpu else "")
+
+
 def grown(amount):
     """A resource that grows with each attempt, for example memory in MB or run time in minutes."""
     return lambda wildcards, attempt: amount * attempt

@@ -35,6 +35,7 @@ rule probe_model:
         runtime=grown(120),
     params:
         threads=config["threads"]["evaluate"],
+        gpu=gpu_option,
         evaluation=lambda wildcards, input: str(Path(input.clean).parent),
         recorded=recorded_options,
         options=probe_options,
@@ -48,6 +49,7 @@ rule probe_model:
         " {params.options}"
         " --seed {wildcards.seed}"
         " --threads {params.threads}"
+        " {params.gpu}"
         " --records {output.records:q}"
         " --summary {output.summary:q}"
         " > {log:q} 2>&1"

@@ -29,11 +29,12 @@ rule evaluate_model:
         "../envs/tensorflow.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        gpu=config["gpu"],
+        gpu=gpu_of_scoring,
         mem_mb=grown(4000),
         runtime=grown(30),
     params:
         threads=config["threads"]["evaluate"],
+        gpu=gpu_option,
     shell:
         "python {input.program:q}"
         " --model {input.model:q}"
@@ -43,6 +44,7 @@ rule evaluate_model:
         " --evaluation {input.evaluation:q}"
         " --info {input.info:q}"
         " --threads {params.threads}"
+        " {params.gpu}"
         " --records {output.records:q}"
         " --summary {output.summary:q}"
         " --confusion {output.confusion:q}"
@@ -76,6 +78,7 @@ rule evaluate_attack:
         runtime=grown(30),
     params:
         threads=config["threads"]["evaluate"],
+        gpu=gpu_option,
         sets=lambda wildcards, input: shlex.join(word for path in input.adversarial for word in ("--adversarial", path)),
     shell:
         "python {input.program:q}"
@@ -85,6 +88,7 @@ rule evaluate_attack:
         " {params.sets}"
         " --info {input.info:q}"
         " --threads {params.threads}"
+        " {params.gpu}"
         " --records {output.records:q}"
         " --summary {output.summary:q}"
         " > {log:q} 2>&1"
@@ -116,6 +120,7 @@ rule evaluate_iteration_sweep:
         runtime=grown(30),
     params:
         threads=config["threads"]["evaluate"],
+        gpu=gpu_option,
     shell:
         "python {input.program:q}"
         " --model {input.model:q}"
@@ -124,6 +129,7 @@ rule evaluate_iteration_sweep:
         " --adversarial {input.adversarial:q}"
         " --info {input.info:q}"
         " --threads {params.threads}"
+        " {params.gpu}"
         " --records {output.records:q}"
         " --summary {output.summary:q}"
         " > {log:q} 2>&1"
@@ -157,11 +163,12 @@ rule evaluate_transfer:
         "../envs/tensorflow.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        gpu=config["gpu"],
+        gpu=gpu_of_scoring,
         mem_mb=grown(4000),
         runtime=grown(60),
     params:
         threads=config["threads"]["evaluate"],
+        gpu=gpu_option,
         # The sets in a compact form: thousands of file names would be too long for a command line.
         models=lambda wildcards, input: str(Path(input.sources[0]).parents[2]),
         adversarial=lambda wildcards, input: str(Path(input.sets[0]).parents[3]),
@@ -180,6 +187,7 @@ rule evaluate_transfer:
         " {params.sources}"
         " --seed {wildcards.seed}"
         " --threads {params.threads}"
+        " {params.gpu}"
         " --records {output.records:q}"
         " > {log:q} 2>&1"
 
@@ -214,6 +222,7 @@ rule evaluate_worst_case:
         runtime=grown(30),
     params:
         threads=config["threads"]["evaluate"],
+        gpu=gpu_option,
         evaluation=lambda wildcards, input: str(Path(input.clean).parent),
         transfer=lambda wildcards, input: f"--transfer {input.transfer}" if input.transfer else "",
         recorded=recorded_options,
@@ -228,6 +237,7 @@ rule evaluate_worst_case:
         " {params.recorded}"
         " {params.transfer}"
         " --threads {params.threads}"
+        " {params.gpu}"
         " --records {output.records:q}"
         " --summary {output.summary:q}"
         " > {log:q} 2>&1"

@@ -38,6 +38,7 @@ rule train_model:
         runtime=grown(720),
     params:
         threads=config["threads"]["train"],
+        gpu=gpu_option,
         options=training_options,
         state=f"{MODELS_DIR}/checkpoints/{{model}}-seed{{seed}}.npz",
         erasing=lambda wildcards, input: f"--erasing-schedule {input.erasing}" if input.erasing else "",
@@ -55,6 +56,7 @@ rule train_model:
         " --seed {wildcards.seed}"
         " {params.options}"
         " --threads {params.threads}"
+        " {params.gpu}"
         " --state {params.state:q}"
         " --model {output.model:q}"
         " --history {output.history:q}"
@@ -93,6 +95,7 @@ rule train_adversarially:
         runtime=grown(720),
     params:
         threads=config["threads"]["train"],
+        gpu=gpu_option,
         options=training_options,
         state=f"{MODELS_DIR}/checkpoints/{{model}}-seed{{seed}}.npz",
         erasing=lambda wildcards, input: f"--erasing-schedule {input.erasing}" if input.erasing else "",
@@ -110,6 +113,7 @@ rule train_adversarially:
         " --seed {wildcards.seed}"
         " {params.options}"
         " --threads {params.threads}"
+        " {params.gpu}"
         " --state {params.state:q}"
         " --model {output.model:q}"
         " --history {output.history:q}"
@@ -148,6 +152,7 @@ rule train_defended:
         runtime=grown(720),
     params:
         threads=config["threads"]["train"],
+        gpu=gpu_option,
         options=training_options,
         defence=defence_options,
         state=f"{MODELS_DIR}/checkpoints/{{model}}-seed{{seed}}.npz",
@@ -167,6 +172,7 @@ rule train_defended:
         " {params.options}"
         " {params.defence}"
         " --threads {params.threads}"
+        " {params.gpu}"
         " --state {params.state:q}"
         " --model {output.model:q}"
         " --history {output.history:q}"
@@ -206,6 +212,7 @@ rule distill_student:
         runtime=grown(720),
     params:
         threads=config["threads"]["distill"],
+        gpu=gpu_option,
         options=training_options,
         state=f"{MODELS_DIR}/checkpoints/{{model}}-seed{{seed}}.npz",
         erasing=lambda wildcards, input: f"--erasing-schedule {input.erasing}" if input.erasing else "",
@@ -224,6 +231,7 @@ rule distill_student:
         " --seed {wildcards.seed}"
         " {params.options}"
         " --threads {params.threads}"
+        " {params.gpu}"
         " --state {params.state:q}"
         " --model {output.model:q}"
         " --history {output.history:q}"
@@ -262,6 +270,7 @@ rule train_substitute:
         runtime=grown(240),
     params:
         threads=config["threads"]["train"],
+        gpu=gpu_option,
         options=training_options,
         weights=lambda wildcards, input: f"--weights {input.weights}" if input.weights else "",
     shell:
@@ -276,6 +285,7 @@ rule train_substitute:
         " --seed {wildcards.seed}"
         " {params.options}"
         " --threads {params.threads}"
+        " {params.gpu}"
         " --model {output.model:q}"
         " --history {output.history:q}"
         " --metadata {output.metadata:q}"
@@ -349,6 +359,7 @@ rule wrap_model:
         runtime=grown(30),
     params:
         threads=config["threads"]["evaluate"],
+        gpu=gpu_option,
         name=lambda wildcards: study.defence_of(config, wildcards.model),
         defence=defence_options,
     shell:
@@ -362,6 +373,7 @@ rule wrap_model:
         " {params.defence}"
         " --seed {wildcards.seed}"
         " --threads {params.threads}"
+        " {params.gpu}"
         " --model {output.model:q}"
         " --metadata {output.metadata:q}"
         " > {log:q} 2>&1"

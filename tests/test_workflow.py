@@ -252,6 +252,7 @@ def test_clean_accuracy_names_its_parts(tiny_run):
     assert sizes == {"validation": "60", "test": "100", "evaluation": "30"}
     metadata = json.loads((tiny_run / "results/models/teacher/seed3/metadata.json").read_text())
     assert metadata["settings"]["temperature"] == 50 and metadata["seed"] == 3 and metadata["device"] == "cpu"
+    assert "gpu" not in metadata["settings"]  # so that a stopped training goes on whatever device it is told
     assert metadata["versions"]["keras"] and metadata["seconds_per_epoch"] > 0 and metadata["parameters"] == 840586
 
 
@@ -464,6 +465,14 @@ def test_threads_belong_to_the_study(tiny_copy):
     assert len(planned(tiny_copy)["train_model"]) == 2
 
 
+def test_a_gpu_makes_no_result_again(tiny_copy):
+    """What is made from now on is made on one; the metadata tell on what each model was trained."""
+    (tiny_copy / "b.yaml").write_text("gpu: 1\n")
+    words = ("snakemake", "--cores", "2", "--dry-run", "--printshellcmds", "--configfile", TINY, "b.yaml")
+    assert UNTOUCHED in run(tiny_copy, *words).stdout
+    assert " --gpu " in run(tiny_copy, *words, "--forcerun", "train_model").stdout
+
+
 def test_fewer_cores_do_not_change_the_threads(tiny_copy):
     edit(tiny_copy, TINY, "threads: {train: 1, distill: 1}", "threads: {train: 1, distill: 2}")
     text = run(tiny_copy, "snakemake", "--cores", "1", "--dry-run", "--printshellcmds", "--configfile", TINY).stdout
@@ -664,6 +673,7 @@ def test_a_published_number_of_another_study_ends_with_one_sentence(tmp_path):
         ("epsilonss: [1]\n", "config: the top level has the unknown key epsilonss"),
         ("seeds: [1]\n", "'seeds' stands there twice"),
         ("gpu: many\n", "config: gpu is 'many'; it must be a whole number."),
+        ("gpu: 2\n", "config: gpu is 2; it must be at most 1."),
     ],
 )
 def test_a_wrong_config_ends_with_one_sentence(tmp_path, addition, sentence):

@@ -13,7 +13,7 @@ from robustness.cli import in_file, out_file, program
     "--path", "What the attack shares at every epsilon (.npz of craft_path), if there is such a thing.", required=False
 )
 @out_file("--output", "The adversarial set (.npz, float32).")
-def main(model, images, info, attack, epsilon, epsilon_unit, batch_size, seed, threads, path, output, **settings):
+def main(model, images, info, attack, epsilon, epsilon_unit, batch_size, seed, threads, gpu, path, output, **settings):
     """Craft adversarial images of one model with one attack at one epsilon (white box).
 
     With a path the images are the same, bit for bit; where it leads to the end, no gradient is taken.
@@ -24,8 +24,15 @@ def main(model, images, info, attack, epsilon, epsilon_unit, batch_size, seed, t
     from robustness.epsilon_units import epsilon_scale, pixel_scale
     from robustness.files import sha256_of
 
+    def start():
+        from robustness import devices  # a path may lead to the end without TensorFlow, and without a GPU
+
+        devices.prepare(threads, seed, gpu)
+
     settings = AttackSettings(**settings)
     size, step = checked_sizes(settings, epsilon)
+    if not path:
+        start()
     data, clean = DatasetInfo.load(info), Images.load(images)
     pixels, scale = to_pixels(clean.images, data.pixel_range), pixel_scale(epsilon_unit, data.pixel_range)
     size, step = size * epsilon_scale(settings.norm, epsilon_unit, data.pixel_range), step * scale
@@ -40,11 +47,11 @@ def main(model, images, info, attack, epsilon, epsilon_unit, batch_size, seed, t
         else:
             adversarial, taken = walked.follow(pixels, size, step, data.pixel_range)
     if taken < settings.iterations:
-        from robustness import devices
+        if path:
+            start()
         from robustness.crafting import craft, craft_on
         from robustness.model_files import load_network
 
-        devices.prepare(threads, seed)
         network = load_network(model, data.shape, len(data.classes))
         sizes = (settings, size, step, data.pixel_range)
         if walked:

@@ -6,6 +6,7 @@ from robustness.attack_declarations import sweepable_methods
 from robustness.attack_settings import LABELS, LOSSES
 from robustness.cli import (
     batch_size_option,
+    gpu_option,
     in_file,
     norm_option,
     out_file,
@@ -45,8 +46,11 @@ from robustness.cli import (
 @batch_size_option()
 @seed_option("Seed of the run.")
 @threads_option()
+@gpu_option()
 @out_file("--output", "The images after each number of iterations (.npz, float32).")
-def main(model, images, info, sweep, epsilon, epsilon_unit, iterations, batch_size, seed, threads, output, **settings):
+def main(
+    model, images, info, sweep, epsilon, epsilon_unit, iterations, batch_size, seed, threads, gpu, output, **settings
+):
     """Craft adversarial images of one model, and keep them after several numbers of iterations of one run.
 
     Those after k iterations are what craft_adversarial gives with k iterations.
@@ -72,7 +76,7 @@ def main(model, images, info, sweep, epsilon, epsilon_unit, iterations, batch_si
     from robustness.crafting import craft_iterates
     from robustness.model_files import load_network
 
-    devices.prepare(threads, seed)
+    devices.prepare(threads, seed, gpu)
     data = DatasetInfo.load(info)
     network = load_network(model, data.shape, len(data.classes))
     clean = Images.load(images)

@@ -9,7 +9,7 @@ from robustness.cli import out_file, program
 @program
 @attack_options
 @out_file("--output", "The signs of the gradient at each step, or the nearest examples (.npz).")
-def main(model, images, info, attack, epsilon_unit, batch_size, seed, threads, output, **settings):
+def main(model, images, info, attack, epsilon_unit, batch_size, seed, threads, gpu, output, **settings):
     """Carry out what an attack on one model shares at all epsilons, and keep it.
 
     Of FGSM, and of BIM and PGD from the image itself with a step of fixed length, in the maximum norm: the signs of the
@@ -34,7 +34,7 @@ def main(model, images, info, attack, epsilon_unit, batch_size, seed, threads, o
     from robustness.crafting import craft, craft_path
     from robustness.model_files import load_network
 
-    devices.prepare(threads, seed)
+    devices.prepare(threads, seed, gpu)
     data, clean = DatasetInfo.load(info), Images.load(images)
     network = load_network(model, data.shape, len(data.classes))
     step = (settings.step or 0) * pixel_scale(epsilon_unit, data.pixel_range)

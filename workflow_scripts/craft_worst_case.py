@@ -4,6 +4,7 @@ import click
 
 from robustness.cli import (
     batch_size_option,
+    gpu_option,
     in_file,
     norm_option,
     out_file,
@@ -37,6 +38,7 @@ from robustness.cli import (
 @batch_size_option()
 @seed_option("Seed of random starts.")
 @threads_option()
+@gpu_option()
 @out_file("--output", "The examples that were found (.npz, float32).")
 def main(
     model,
@@ -52,6 +54,7 @@ def main(
     batch_size,
     seed,
     threads,
+    gpu,
     output,
 ):
     """Find, for each image, the smallest epsilon at which any of several attacks makes a model misclassify it.
@@ -72,6 +75,12 @@ def main(
     attacks = {name: replace(settings_from_json(name, text), norm=norm) for name, text in attacks}
     for name, settings in attacks.items():
         check_norm(f"attack {name}", settings)
+
+    from robustness import devices
+    from robustness.model_files import load_network
+    from robustness.worst_case import Target, find_worst_case
+
+    devices.prepare(threads, seed, gpu)
     data, clean = DatasetInfo.load(info), Images.load(images)
     recorded = read_attacks(evaluation_folder, [(name, texts.split(",")) for name, texts in recorded])
     tables = [recorded]
@@ -79,12 +88,6 @@ def main(
         tables.append(read_records(transfer).query("norm == @norm"))
     unattacked = read_clean(evaluation_folder, clean.indices)
     known = first_falls(unattacked, *tables)
-
-    from robustness import devices
-    from robustness.model_files import load_network
-    from robustness.worst_case import Target, find_worst_case
-
-    devices.prepare(threads, seed)
     network = load_network(model, data.shape, len(data.classes))
     scale = pixel_scale(epsilon_unit, data.pixel_range)
     target = Target(network, data.pixel_range, scale, seed, batch_size)

@@ -2,7 +2,7 @@
 
 import click
 
-from robustness.cli import in_file, out_file, program, threads_option
+from robustness.cli import gpu_option, in_file, out_file, program, threads_option
 
 
 @program
@@ -19,12 +19,13 @@ from robustness.cli import in_file, out_file, program, threads_option
 )
 @in_file("--info", "dataset.json of the dataset.")
 @threads_option()
+@gpu_option()
 @out_file(
     "--records",
     "One row an epsilon and image: epsilon, index, label, target, prediction (-1: rejected), confidence, loss, norms, moved (.csv).",
 )
 @out_file("--summary", "Counts, accuracy with its 95 % interval, mean loss, per epsilon (.json).")
-def main(model, metadata, images, sets, info, threads, records, summary):
+def main(model, metadata, images, sets, info, threads, gpu, records, summary):
     """Score a model on the adversarial images that one attack crafted on it, after checking them against their sources.
 
     An image outside the epsilon ball (of an attack clipped to the pixel range alone: further off than all of its steps
@@ -32,19 +33,17 @@ def main(model, metadata, images, sets, info, threads, records, summary):
     """
     import pandas as pd
 
+    from robustness import devices
     from robustness.attack_settings import AdversarialSet, without_epsilon
     from robustness.datasets import DatasetInfo, Images
     from robustness.errors import UserError
     from robustness.evaluation import check_adversarial_set, score, summarise
     from robustness.files import read_json, sha256_of, write_json
+    from robustness.model_files import load_network, predict_logits
     from robustness.records import write_records
 
+    devices.prepare(threads, seed=0, gpu=gpu)
     data, clean, digest = DatasetInfo.load(info), Images.load(images), sha256_of(model)
-
-    from robustness import devices
-    from robustness.model_files import load_network, predict_logits
-
-    devices.prepare(threads, seed=0)
     network = load_network(model, data.shape, len(data.classes))
     tables, attacks, numbers = [], [], {}
     for path in sets:  # one at a time, so that memory does not grow with their number

@@ -1,6 +1,6 @@
 """Score a model on the adversarial images of an iteration sweep, after each number of iterations."""
 
-from robustness.cli import in_file, out_file, program, threads_option
+from robustness.cli import gpu_option, in_file, out_file, program, threads_option
 
 
 @program
@@ -10,32 +10,31 @@ from robustness.cli import in_file, out_file, program, threads_option
 @in_file("--adversarial", "The images after each number of iterations (.npz of craft_iteration_sweep).")
 @in_file("--info", "dataset.json of the dataset.")
 @threads_option()
+@gpu_option()
 @out_file(
     "--records",
     "One row an image and number of iterations: iterations, index, label, prediction, confidence, loss, norms (.csv).",
 )
 @out_file("--summary", "Counts, accuracy with its 95 % interval and mean loss, per number of iterations (.json).")
-def main(model, metadata, images, adversarial, info, threads, records, summary):
+def main(model, metadata, images, adversarial, info, threads, gpu, records, summary):
     """Score a model on an iteration sweep, after each number of iterations, checking the images as evaluate_attack does.
 
     An image outside the epsilon ball or the pixel range is an error, and so is a sweep crafted on another model.
     """
     import pandas as pd
 
+    from robustness import devices
     from robustness.datasets import DatasetInfo, Images
     from robustness.evaluation import check_adversarial_set, score, summarise
     from robustness.files import read_json, sha256_of, write_json
     from robustness.iteration_sets import IterationSets
+    from robustness.model_files import load_network, predict_logits
     from robustness.records import write_records
 
+    devices.prepare(threads, seed=0, gpu=gpu)
     data, clean, sweep = DatasetInfo.load(info), Images.load(images), IterationSets.load(adversarial)
     digest = sha256_of(model)
     norms = {count: check_adversarial_set(found, clean, data.pixel_range, digest) for count, found in sweep.each()}
-
-    from robustness import devices
-    from robustness.model_files import load_network, predict_logits
-
-    devices.prepare(threads, seed=0)
     network = load_network(model, data.shape, len(data.classes))
     tables, numbers = [], []
     for count, found in sweep.each():

@@ -1,6 +1,6 @@
 """Score a model on clean images."""
 
-from robustness.cli import in_file, out_file, program, threads_option
+from robustness.cli import gpu_option, in_file, out_file, program, threads_option
 
 
 @program
@@ -11,13 +11,14 @@ from robustness.cli import in_file, out_file, program, threads_option
 @in_file("--evaluation", "The test images that attacks start from (.npz).")
 @in_file("--info", "dataset.json of the dataset.")
 @threads_option()
+@gpu_option()
 @out_file(
     "--records",
     "One row a test image: index, label, prediction (-1: rejected), confidence, loss, in_evaluation (.csv).",
 )
 @out_file("--summary", "Counts, accuracy with its 95 % interval and mean loss of each part (.json).")
 @out_file("--confusion", "One row a pair of true and predicted class of the test images: n and share (.csv).")
-def main(model, metadata, validation, test, evaluation, info, threads, records, summary, confusion):
+def main(model, metadata, validation, test, evaluation, info, threads, gpu, records, summary, confusion):
     """Score a model on clean images: the validation part, the test part, and the subset that is attacked."""
     import numpy as np
 
@@ -28,7 +29,7 @@ def main(model, metadata, validation, test, evaluation, info, threads, records, 
     from robustness.records import write_records
     from robustness.scored_models import load_logits
 
-    devices.prepare(threads, seed=0)
+    devices.prepare(threads, seed=0, gpu=gpu)
     data = DatasetInfo.load(info)
     logits = load_logits(model, data.shape, len(data.classes))
 

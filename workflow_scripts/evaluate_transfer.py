@@ -2,7 +2,7 @@
 
 import click
 
-from robustness.cli import in_file, in_folder, out_file, program, seed_option, threads_option
+from robustness.cli import gpu_option, in_file, in_folder, out_file, program, seed_option, threads_option
 
 
 @program
@@ -22,11 +22,12 @@ from robustness.cli import in_file, in_folder, out_file, program, seed_option, t
 @in_folder("--adversarial-folder", "Holds the sets as MODEL/seedSEED/ATTACK/epsEPSILON.npz.")
 @seed_option("Seed of the other models and sets.")
 @threads_option()
+@gpu_option()
 @out_file(
     "--records",
     "One row an image and set: source, attack, epsilon, norm, index, label, prediction (-1: rejected) (.csv).",
 )
-def main(model, images, info, sources, models_folder, adversarial_folder, seed, threads, records):
+def main(model, images, info, sources, models_folder, adversarial_folder, seed, threads, gpu, records):
     """Score a model on the adversarial images that were crafted on the other models of its dataset (transfer).
 
     Each set is checked against its sources first: an image outside the epsilon ball or the pixel range is an error.
@@ -45,7 +46,7 @@ def main(model, images, info, sources, models_folder, adversarial_folder, seed, 
     from robustness.records import write_records
     from robustness.scored_models import load_logits
 
-    devices.prepare(threads, seed=0)
+    devices.prepare(threads, seed=0, gpu=gpu)
     data, clean = DatasetInfo.load(info), Images.load(images)
     logits = load_logits(model, data.shape, len(data.classes))
     digest, tables = functools.cache(sha256_of), []

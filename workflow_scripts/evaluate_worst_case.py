@@ -1,6 +1,6 @@
 """Which images survive every attack, per epsilon: checked examples of the cascade and the records of single attacks."""
 
-from robustness.cli import in_file, out_file, program, records_options, threads_option
+from robustness.cli import gpu_option, in_file, out_file, program, records_options, threads_option
 
 
 @program
@@ -12,9 +12,12 @@ from robustness.cli import in_file, out_file, program, records_options, threads_
 @records_options
 @in_file("--transfer", "Records of evaluate_transfer.", required=False)
 @threads_option()
+@gpu_option()
 @out_file("--records", "One row an image and epsilon: index, label, epsilon, survived, broken_by (.csv).")
 @out_file("--summary", "Counts, accuracy with its 95 % interval and what broke the images, per epsilon (.json).")
-def main(model, metadata, images, worst_case, info, evaluation_folder, recorded, transfer, threads, records, summary):
+def main(
+    model, metadata, images, worst_case, info, evaluation_folder, recorded, transfer, threads, gpu, records, summary
+):
     """Tell which images survive every attack, per epsilon: those that no example of this or a smaller epsilon fools.
 
     Of a model that can reject: those that it accepts and gets right unattacked, and of which no example is accepted and wrong.
@@ -23,21 +26,19 @@ def main(model, metadata, images, worst_case, info, evaluation_folder, recorded,
 
     import pandas as pd
 
+    from robustness import devices
     from robustness.datasets import DatasetInfo, Images
     from robustness.files import read_json, sha256_of, write_json
     from robustness.intervals import wilson_interval
+    from robustness.model_files import load_network, predict_logits
     from robustness.records import read_records, write_records
     from robustness.rejection import predictions
     from robustness.worst_case_records import WorstCaseSet, check_worst_case, first_falls, read_attacks, read_clean
     from robustness.worst_case_records import worst_case as survival
 
+    devices.prepare(threads, seed=0, gpu=gpu)
     data, clean, crafted = DatasetInfo.load(info), Images.load(images), WorstCaseSet.load(worst_case)
     check_worst_case(crafted, clean, data.pixel_range, sha256_of(model))
-
-    from robustness import devices
-    from robustness.model_files import load_network, predict_logits
-
-    devices.prepare(threads, seed=0)
     network = load_network(model, data.shape, len(data.classes))
     examples = pd.DataFrame({"index": crafted.indices, "epsilon": crafted.epsilons, "attack": crafted.attacks})
     examples["label"] = pd.Series(clean.labels, clean.indices).reindex(crafted.indices).to_numpy()

@@ -4,6 +4,7 @@ import click
 
 from robustness.cli import (
     batch_size_option,
+    gpu_option,
     in_file,
     out_file,
     program,
@@ -47,6 +48,7 @@ from robustness.cli import (
 @batch_size_option()
 @seed_option("Seed of random starts.")
 @threads_option()
+@gpu_option()
 @out_file("--records", "One row an image and probe: probe, attack, norm, epsilon, index, label, prediction (.csv).")
 @out_file("--summary", "For each attack, how many images have a zero gradient of the loss that it climbs (.json).")
 def main(
@@ -64,6 +66,7 @@ def main(
     batch_size,
     seed,
     threads,
+    gpu,
     records,
     summary,
 ):
@@ -83,8 +86,6 @@ def main(
 
     attacks = {name: settings_from_json(name, text) for name, text in attacks}
     cascade = {name: settings_from_json(name, text) for name, text in cascade}
-    data, clean = DatasetInfo.load(info), Images.load(images)
-    results = read_attacks(evaluation_folder, [(name, texts.split(",")) for name, texts in recorded])
 
     from robustness import devices
     from robustness.datasets import to_pixels
@@ -93,7 +94,9 @@ def main(
     from robustness.probes import Probes, zero_gradients
     from robustness.worst_case import Target
 
-    devices.prepare(threads, seed)
+    devices.prepare(threads, seed, gpu)
+    data, clean = DatasetInfo.load(info), Images.load(images)
+    results = read_attacks(evaluation_folder, [(name, texts.split(",")) for name, texts in recorded])
     network = load_network(model, data.shape, len(data.classes))
     target = Target(network, data.pixel_range, pixel_scale(epsilon_unit, data.pixel_range), seed, batch_size)
     probes = Probes(target, clean.take(np.arange(min(n, len(clean)))), data.pixel_range)

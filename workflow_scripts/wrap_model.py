@@ -2,7 +2,7 @@
 
 import click
 
-from robustness.cli import in_file, json_option, out_file, program, seed_option, threads_option, unit_option
+from robustness.cli import gpu_option, in_file, json_option, out_file, program, seed_option, threads_option, unit_option
 
 
 @program
@@ -17,10 +17,23 @@ from robustness.cli import in_file, json_option, out_file, program, seed_option,
 @click.option("--defence", required=True, help="Name of the defence, for the tables.")
 @seed_option("Seed of the defence's chance.")
 @threads_option()
+@gpu_option()
 @out_file("--model", "The defended network (.keras); it puts out logits.")
 @out_file("--metadata", "The network's metadata with what was put around it (.json).")
 def main(
-    network, network_metadata, validation, info, method, settings, epsilon_unit, name, defence, seed, threads, **outputs
+    network,
+    network_metadata,
+    validation,
+    info,
+    method,
+    settings,
+    epsilon_unit,
+    name,
+    defence,
+    seed,
+    threads,
+    gpu,
+    **outputs,
 ):
     """Put a defence of robustness/defences around a trained network; nothing is trained."""
     from robustness import devices
@@ -30,7 +43,7 @@ def main(
     declared = defence_file(method)
     if not declared.wraps:
         raise UserError(f"{method} trains a network: use train_defended.")
-    devices.prepare(threads, seed)
+    devices.prepare(threads, seed, gpu)
     from importlib import import_module
 
     from robustness.datasets import DatasetInfo, Images

@@ -7,6 +7,7 @@ import click
 from robustness.attack_settings import CLIPS, LABELS, LOSSES
 from robustness.cli import (
     batch_size_option,
+    gpu_option,
     in_file,
     json_option,
     norm_option,
@@ -59,6 +60,7 @@ OPTIONS = [
     batch_size_option(),
     seed_option("Seed of random starts and random targets."),
     threads_option(),
+    gpu_option(),
 ]
 
 

@@ -66,6 +66,16 @@ def threads_option() -> Callable:
     )
 
 
+def gpu_option() -> Callable:
+    """Whether a program may compute on nothing but a GPU."""
+    return click.option(
+        "--gpu",
+        is_flag=True,
+        help="Compute on a GPU that no other program with this option has, and end at once where there is none; without it "
+        "on a GPU if one is found, else on the CPU.",
+    )
+
+
 def unit_option() -> Callable:
     """The unit of every epsilon and step of a program."""
     return click.option(

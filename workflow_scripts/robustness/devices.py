@@ -18,21 +18,51 @@ gc.enable()
 for name in unused:
     del sys.modules[name]
 
+from robustness.errors import UserError  # noqa: E402
+from robustness.gpus import take_gpu  # noqa: E402
 
-def prepare(threads: int, seed: int) -> None:
+FRAMEWORKS = {"tensorflow": "TensorFlow", "jax": "JAX"}
+
+
+def prepare(threads: int, seed: int, gpu: bool = False) -> None:
     """Bind TensorFlow to so many threads, choose repeatable kernels and seed every generator of Keras.
 
-    On another backend of Keras only the generators are seeded.
+    On another backend of Keras only the generators are seeded. gpu: compute on one that no other program has, and raise
+    UserError where the backend finds none.
     """
+    if gpu:
+        # The backend was imported above, but CUDA reads which GPUs it may see only when it is first asked for devices.
+        take_gpu()
+        if not (found := _gpus()):
+            name = FRAMEWORKS.get(keras.backend.backend(), keras.backend.backend())
+            raise UserError(
+                f"{name} finds no GPU here, and the config says gpu: 1: run this where there is one, install {name}'s GPU "
+                "build (envs/tensorflow.yaml), or say gpu: 0."
+            )
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
         tf.config.experimental.enable_op_determinism()
-        for gpu in tf.config.list_physical_devices("GPU"):
-            tf.config.experimental.set_memory_growth(gpu, True)
+        if gpu:
+            tf.config.set_visible_devices(found[0], "GPU")
+        for device in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(device, True)
     keras.utils.set_random_seed(seed)
+
+
+def _gpus() -> list:
+    """The GPUs that the backend finds, as it names them."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.config.list_physical_devices("GPU")
+    try:
+        found = keras.distribution.list_devices()
+    except (RuntimeError, AssertionError):  # JAX's, where JAX_PLATFORMS asks for what is not there
+        return []
+    return [device for device in found if device.startswith(("gpu", "cuda", "rocm"))]
 
 
 def device_name() -> str:
@@ -40,7 +70,7 @@ def device_name() -> str:
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        if gpus := tf.config.list_physical_devices("GPU"):
+        if gpus := _gpus():
             return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "gpu")
         return "cpu"
     devices = keras.distribution.list_devices()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import click
 
-from robustness.cli import in_file, out_file, seed_option, threads_option
+from robustness.cli import gpu_option, in_file, out_file, seed_option, threads_option
 from robustness.network_settings import TRAINABLE
 
 # What an epoch can be judged by; the last two exist in adversarial training only.
@@ -135,6 +135,7 @@ OPTIONS = [
     ),
     seed_option("Seed of the weights, the order of images, dropout, erasing's fill, augmentation and random starts."),
     threads_option(),
+    gpu_option(),
     click.option(
         "--state",
         type=click.Path(dir_okay=False),

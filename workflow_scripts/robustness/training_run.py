@@ -35,7 +35,8 @@ from robustness.training import (
 )
 
 READ = ("train", "validation", "info", "erasing_schedule", "initial", "weights")
-PLACES = ("model", "history", "metadata", "state", *READ)
+# Options that are no settings: where files are, and a GPU. The metadata tell the device that it was.
+PLACES = ("model", "history", "metadata", "state", "gpu", *READ)
 # (network, what the dataset is, whether labels are one-hot) -> (the model to train, its loss or None)
 MakeTrainer = Callable[[keras.Model, DatasetInfo, bool], tuple[keras.Model, keras.losses.Loss | None]]
 
@@ -56,7 +57,7 @@ def run_training(
     the arguments of robustness.training.fit and returns its history. notes: further entries of the metadata, which train
     may fill. rejecting: the network has one output more than there are classes, the rejection (robustness.rejection).
     """
-    devices.prepare(options["threads"], options["seed"])
+    devices.prepare(options["threads"], options["seed"], options["gpu"])
     info = DatasetInfo.load(options["info"])
     data = _training_data(options, info)
     recipe = _recipe(options)
