@@ -30,8 +30,8 @@ rule evaluate_model:
     threads: config["threads"]["evaluate"]
     resources:
         gpu=config["gpu"],
-        mem_mb=grown(4000),
-        runtime=grown(30),
+        mem_mb=grown(clean_memory),
+        runtime=grown(clean_minutes),
     params:
         threads=config["threads"]["evaluate"],
     shell:
@@ -72,8 +72,8 @@ rule evaluate_attack:
     threads: config["threads"]["evaluate"]
     resources:
         gpu=config["gpu"],
-        mem_mb=grown(4000),
-        runtime=grown(30),
+        mem_mb=grown(attack_scoring_memory),
+        runtime=grown(attack_scoring_minutes),
     params:
         threads=config["threads"]["evaluate"],
         sets=lambda wildcards, input: shlex.join(word for path in input.adversarial for word in ("--adversarial", path)),
@@ -112,8 +112,8 @@ rule evaluate_iteration_sweep:
     threads: config["threads"]["evaluate"]
     resources:
         gpu=config["gpu"],
-        mem_mb=grown(4000),
-        runtime=grown(30),
+        mem_mb=grown(sweep_scoring_memory),
+        runtime=grown(sweep_scoring_minutes),
     params:
         threads=config["threads"]["evaluate"],
     shell:
@@ -158,8 +158,8 @@ rule evaluate_transfer:
     threads: config["threads"]["evaluate"]
     resources:
         gpu=config["gpu"],
-        mem_mb=grown(4000),
-        runtime=grown(60),
+        mem_mb=grown(transfer_memory),
+        runtime=grown(transfer_minutes),
     params:
         threads=config["threads"]["evaluate"],
         # The sets in a compact form: thousands of file names would be too long for a command line.
@@ -210,8 +210,8 @@ rule evaluate_worst_case:
     threads: config["threads"]["evaluate"]
     resources:
         gpu=config["gpu"],
-        mem_mb=grown(4000),
-        runtime=grown(30),
+        mem_mb=grown(worst_case_scoring_memory),
+        runtime=grown(worst_case_scoring_minutes),
     params:
         threads=config["threads"]["evaluate"],
         evaluation=lambda wildcards, input: str(Path(input.clean).parent),

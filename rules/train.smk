@@ -34,8 +34,8 @@ rule train_model:
     threads: config["threads"]["train"]
     resources:
         gpu=config["gpu"],
-        mem_mb=grown(8000),
-        runtime=grown(720),
+        mem_mb=grown(training_memory),
+        runtime=grown(training_minutes),
     params:
         threads=config["threads"]["train"],
         options=training_options,
@@ -89,8 +89,8 @@ rule train_adversarially:
     threads: config["threads"]["train"]
     resources:
         gpu=config["gpu"],
-        mem_mb=grown(8000),
-        runtime=grown(720),
+        mem_mb=grown(training_memory),
+        runtime=grown(training_minutes),
     params:
         threads=config["threads"]["train"],
         options=training_options,
@@ -144,8 +144,8 @@ rule train_defended:
     threads: config["threads"]["train"]
     resources:
         gpu=config["gpu"],
-        mem_mb=grown(8000),
-        runtime=grown(720),
+        mem_mb=grown(training_memory),
+        runtime=grown(training_minutes),
     params:
         threads=config["threads"]["train"],
         options=training_options,
@@ -202,8 +202,8 @@ rule distill_student:
     threads: config["threads"]["distill"]
     resources:
         gpu=config["gpu"],
-        mem_mb=grown(8000),
-        runtime=grown(720),
+        mem_mb=grown(training_memory),
+        runtime=grown(training_minutes),
     params:
         threads=config["threads"]["distill"],
         options=training_options,
@@ -258,8 +258,8 @@ rule train_substitute:
     threads: config["threads"]["train"]
     resources:
         gpu=config["gpu"],
-        mem_mb=grown(8000),
-        runtime=grown(240),
+        mem_mb=grown(training_memory),
+        runtime=grown(training_minutes),
     params:
         threads=config["threads"]["train"],
         options=training_options,
@@ -305,7 +305,7 @@ rule train_classifier:
         "../envs/tensorflow.yaml"
     threads: 1
     resources:
-        mem_mb=grown(8000),
+        mem_mb=grown(classifier_memory),
         runtime=grown(240),
     params:
         options=classifier_options,
@@ -345,8 +345,8 @@ rule wrap_model:
     threads: config["threads"]["evaluate"]
     resources:
         gpu=config["gpu"],
-        mem_mb=grown(4000),
-        runtime=grown(30),
+        mem_mb=grown(clean_memory),
+        runtime=grown(clean_minutes),
     params:
         threads=config["threads"]["evaluate"],
         name=lambda wildcards: study.defence_of(config, wildcards.model),
