@@ -19,9 +19,7 @@ from robustness.attack_declarations import declaration_of
 
 SAFETY = 2  # what is computed below is asked for so many times over
 CPU_RATE = 65e9  # operations a second on the first thread; each further one adds half of it
-GPU_RATE = (
-    5e12  # on any GPU: which one a cluster gives is not known here; one of 2017 multiplies in float32 at twice this
-)
+GPU_RATE = 5e12  # of any GPU, since which one a cluster gives is not known here; those of 2017 do twice this in float32
 ACTIVATION = 50  # operations that take as long as writing a value of a layer and reading it again
 VALUE_SECONDS = 30e-9  # of NumPy or the input pipeline, for a value of an image in a pass: not on the GPU
 BATCH_SECONDS = 0.005  # of a batch in a pass, for all that does not grow with its images
@@ -41,11 +39,11 @@ FLOAT = 4  # bytes of a float32
 HELD = 1.0  # of all activations of a batch, what is there for a gradient of the weights (measured: 0.4 to 1)
 HELD_FOR_PIXELS = 0.6  # the same for one of the pixels, which needs no layer's input (measured: 0.3 to 0.4)
 LAYERS = 4  # largest layers of a batch that are there at a time where no gradient is taken
-WEIGHTS = 10  # times all weights are there in training: with gradient, the optimiser's two moments, the best epoch's, the state's
-ROW = 500  # bytes of a row of records while tables are put together and written
-CHECKED = (
-    40  # bytes a value while adversarial images are measured: the set, its source, differences in float64, squares
+WEIGHTS = (
+    10  # times all weights are there in training: gradients, the optimiser's moments, the best epoch's, the state's
 )
+ROW = 500  # bytes of a row of records while tables are put together and written
+CHECKED = 40  # bytes a value while adversarial images are measured: set, source, differences and squares in float64
 
 BATCH = 250  # images a batch where the config has nothing to say: scoring
 GREY, COLOUR = 1, 3  # channels
@@ -150,7 +148,7 @@ def data_of(plan: Plan, model: str) -> Parts:
 
 @functools.cache
 def network_of(plan: Plan, model: str) -> Network:
-    """What a model's network costs an image, scaled to the image's pixels and the network's width.
+    """What a model's network costs an image, scaled to the image's pixels and the network's width, whatever its head.
 
     A defence around a network is counted as so many of these as it may ask: for the image and each way of squeezing it, or two.
     Of a classifier of another technique an answer costs a look at each training image, as in nearest neighbours.
@@ -279,7 +277,10 @@ def classifier_memory(plan: Plan, model: str) -> int:
 
 
 def attack_passes(attack: dict, values: int, epsilon: float = 1) -> float:
-    """Forward and backward passes of an image under an attack's entry; of norm 0 two gradients for each pair of values."""
+    """Forward and backward passes of an image under an attack's entry; of norm 0 two gradients for each pair of values.
+
+    Keys that only one attack has and that are not named here are taken for such that cost nothing.
+    """
     restarts = attack.get("restarts", 1)
     gradients = attack.get("iterations", 1) * restarts * attack.get("binary_search_steps", 1)
     if study.norm_of(attack) == "0":
