@@ -29,8 +29,8 @@ rule craft_path:
     threads: config["threads"]["craft"]
     resources:
         gpu=config["gpu"],
-        mem_mb=grown(4000),
-        runtime=grown(120),
+        mem_mb=grown(path_memory),
+        runtime=grown(path_minutes),
     params:
         threads=config["threads"]["craft"],
         gpu=gpu_option,
@@ -74,8 +74,8 @@ rule craft_adversarial:
     threads: config["threads"]["craft"]
     resources:
         gpu=gpu_of_crafting,
-        mem_mb=grown(4000),
-        runtime=grown(120),
+        mem_mb=grown(set_memory),
+        runtime=grown(set_minutes),
     params:
         threads=config["threads"]["craft"],
         gpu=gpu_option,
@@ -120,8 +120,8 @@ rule craft_iteration_sweep:
     threads: config["threads"]["craft"]
     resources:
         gpu=config["gpu"],
-        mem_mb=grown(4000),
-        runtime=grown(120),
+        mem_mb=grown(sweep_memory),
+        runtime=grown(sweep_minutes),
     params:
         threads=config["threads"]["craft"],
         gpu=gpu_option,
@@ -167,8 +167,8 @@ rule craft_worst_case:
     threads: config["threads"]["craft"]
     resources:
         gpu=config["gpu"],
-        mem_mb=grown(4000),
-        runtime=grown(360),
+        mem_mb=grown(worst_case_memory),
+        runtime=grown(worst_case_minutes),
     params:
         threads=config["threads"]["craft"],
         gpu=gpu_option,

@@ -15,7 +15,7 @@ ROOT = Path(workflow.basedir)
 SCRIPTS = ROOT / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from robustness import defence_files, study
+from robustness import defence_files, job_sizes, study
 from robustness.attack_declarations import declaration_of, with_attacks
 from robustness.attack_settings import as_noted
 from robustness.errors import UserError
@@ -664,11 +664,56 @@ def gpu_option(wildcards, resources):
     """The option with which a job that has a GPU refuses to go on without.
 
     Not tracked: what another device rounds otherwise is the result of another machine, which is no reason to make it again
-    either. The metadata of each trained model name its device.
+    either. The metadata of each trained model name its device. The config decides: a GPU that a profile asks for where the
+    config says gpu: 0 may be used, but need not be there.
     """
-    return Untracked("--gpu" if resources.gpu else "")
+    return Untracked("--gpu" if config["gpu"] and resources.gpu else "")
 
 
 def grown(amount):
-    """A resource that grows with each attempt, for example memory in MB or run time in minutes."""
-    return lambda wildcards, attempt: amount * attempt
+    """A resource that grows with each attempt, for example memory in MB or run time in minutes.
+
+    amount: a number, or a function of wildcards that gives one.
+    """
+
+    def of_attempt(wildcards, attempt):
+        return attempt * (amount(wildcards) if callable(amount) else amount)
+
+    return of_attempt
+
+
+PLAN = job_sizes.Plan(config, SOURCES, study.read_yaml(ROOT / "resources/network_costs.yaml"))
+
+
+def sized(size, *names):
+    """A function of wildcards: a size of robustness.job_sizes, of what these wildcards name."""
+    return lambda wildcards: size(PLAN, *(getattr(wildcards, name) for name in names))
+
+
+preprocessing_memory = sized(job_sizes.preprocessing_memory, "dataset")
+preprocessing_minutes = sized(job_sizes.preprocessing_minutes, "dataset")
+erasing_memory = sized(job_sizes.erasing_memory, "dataset")
+erasing_minutes = sized(job_sizes.erasing_minutes, "dataset")
+training_memory = sized(job_sizes.training_memory, "model")
+training_minutes = sized(job_sizes.training_minutes, "model")
+classifier_memory = sized(job_sizes.classifier_memory, "model")
+path_memory = sized(job_sizes.path_memory, "model", "attack")
+path_minutes = sized(job_sizes.path_minutes, "model", "attack")
+set_memory = sized(job_sizes.crafting_memory, "model")
+set_minutes = sized(job_sizes.set_minutes, "model", "attack", "epsilon")
+sweep_memory = sized(job_sizes.sweep_memory, "model", "sweep")
+sweep_minutes = sized(job_sizes.sweep_minutes, "model", "sweep")
+worst_case_memory = sized(job_sizes.worst_case_memory, "model", "norm")
+worst_case_minutes = sized(job_sizes.worst_case_minutes, "model", "norm")
+probe_memory = sized(job_sizes.probe_memory, "model")
+probe_minutes = sized(job_sizes.probe_minutes, "model")
+clean_memory = sized(job_sizes.clean_memory, "model")
+clean_minutes = sized(job_sizes.clean_minutes, "model")
+attack_scoring_memory = sized(job_sizes.attack_scoring_memory, "model", "attack")
+attack_scoring_minutes = sized(job_sizes.attack_scoring_minutes, "model", "attack")
+sweep_scoring_memory = sized(job_sizes.sweep_scoring_memory, "model", "sweep")
+sweep_scoring_minutes = sized(job_sizes.sweep_scoring_minutes, "model", "sweep")
+transfer_memory = sized(job_sizes.transfer_memory, "model")
+transfer_minutes = sized(job_sizes.transfer_minutes, "model")
+worst_case_scoring_memory = sized(job_sizes.worst_case_scoring_memory, "model", "norm")
+worst_case_scoring_minutes = sized(job_sizes.worst_case_scoring_minutes, "model", "norm")

@@ -31,8 +31,8 @@ rule probe_model:
     threads: config["threads"]["evaluate"]
     resources:
         gpu=config["gpu"],
-        mem_mb=grown(4000),
-        runtime=grown(120),
+        mem_mb=grown(probe_memory),
+        runtime=grown(probe_minutes),
     params:
         threads=config["threads"]["evaluate"],
         gpu=gpu_option,

@@ -30,8 +30,8 @@ rule evaluate_model:
     threads: config["threads"]["evaluate"]
     resources:
         gpu=gpu_of_scoring,
-        mem_mb=grown(4000),
-        runtime=grown(30),
+        mem_mb=grown(clean_memory),
+        runtime=grown(clean_minutes),
     params:
         threads=config["threads"]["evaluate"],
         gpu=gpu_option,
@@ -74,8 +74,8 @@ rule evaluate_attack:
     threads: config["threads"]["evaluate"]
     resources:
         gpu=config["gpu"],
-        mem_mb=grown(4000),
-        runtime=grown(30),
+        mem_mb=grown(attack_scoring_memory),
+        runtime=grown(attack_scoring_minutes),
     params:
         threads=config["threads"]["evaluate"],
         gpu=gpu_option,
@@ -116,8 +116,8 @@ rule evaluate_iteration_sweep:
     threads: config["threads"]["evaluate"]
     resources:
         gpu=config["gpu"],
-        mem_mb=grown(4000),
-        runtime=grown(30),
+        mem_mb=grown(sweep_scoring_memory),
+        runtime=grown(sweep_scoring_minutes),
     params:
         threads=config["threads"]["evaluate"],
         gpu=gpu_option,
@@ -164,8 +164,8 @@ rule evaluate_transfer:
     threads: config["threads"]["evaluate"]
     resources:
         gpu=gpu_of_scoring,
-        mem_mb=grown(4000),
-        runtime=grown(60),
+        mem_mb=grown(transfer_memory),
+        runtime=grown(transfer_minutes),
     params:
         threads=config["threads"]["evaluate"],
         gpu=gpu_option,
@@ -218,8 +218,8 @@ rule evaluate_worst_case:
     threads: config["threads"]["evaluate"]
     resources:
         gpu=config["gpu"],
-        mem_mb=grown(4000),
-        runtime=grown(30),
+        mem_mb=grown(worst_case_scoring_memory),
+        runtime=grown(worst_case_scoring_minutes),
     params:
         threads=config["threads"]["evaluate"],
         gpu=gpu_option,

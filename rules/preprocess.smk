@@ -27,8 +27,8 @@ rule preprocess_dataset:
         "../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=grown(4000),
-        runtime=grown(30),
+        mem_mb=grown(preprocessing_memory),
+        runtime=grown(preprocessing_minutes),
     params:
         files=lambda wildcards, input: " ".join(f"--file {shlex.quote(file)}" for file in input.files),
         options=preprocess_options,
@@ -89,8 +89,8 @@ rule draw_erasing_schedule:
         "../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=grown(2000),
-        runtime=grown(10),
+        mem_mb=grown(erasing_memory),
+        runtime=grown(erasing_minutes),
     params:
         options=lambda wildcards: options(dataset_of(wildcards)["erasing"]),
     shell:

@@ -34,8 +34,8 @@ rule train_model:
     threads: config["threads"]["train"]
     resources:
         gpu=config["gpu"],
-        mem_mb=grown(8000),
-        runtime=grown(720),
+        mem_mb=grown(training_memory),
+        runtime=grown(training_minutes),
     params:
         threads=config["threads"]["train"],
         gpu=gpu_option,
@@ -91,8 +91,8 @@ rule train_adversarially:
     threads: config["threads"]["train"]
     resources:
         gpu=config["gpu"],
-        mem_mb=grown(8000),
-        runtime=grown(720),
+        mem_mb=grown(training_memory),
+        runtime=grown(training_minutes),
     params:
         threads=config["threads"]["train"],
         gpu=gpu_option,
@@ -148,8 +148,8 @@ rule train_defended:
     threads: config["threads"]["train"]
     resources:
         gpu=config["gpu"],
-        mem_mb=grown(8000),
-        runtime=grown(720),
+        mem_mb=grown(training_memory),
+        runtime=grown(training_minutes),
     params:
         threads=config["threads"]["train"],
         gpu=gpu_option,
@@ -208,8 +208,8 @@ rule distill_student:
     threads: config["threads"]["distill"]
     resources:
         gpu=config["gpu"],
-        mem_mb=grown(8000),
-        runtime=grown(720),
+        mem_mb=grown(training_memory),
+        runtime=grown(training_minutes),
     params:
         threads=config["threads"]["distill"],
         gpu=gpu_option,
@@ -266,8 +266,8 @@ rule train_substitute:
     threads: config["threads"]["train"]
     resources:
         gpu=config["gpu"],
-        mem_mb=grown(8000),
-        runtime=grown(240),
+        mem_mb=grown(training_memory),
+        runtime=grown(training_minutes),
     params:
         threads=config["threads"]["train"],
         gpu=gpu_option,
@@ -315,7 +315,7 @@ rule train_classifier:
         "../envs/tensorflow.yaml"
     threads: 1
     resources:
-        mem_mb=grown(8000),
+        mem_mb=grown(classifier_memory),
         runtime=grown(240),
     params:
         options=classifier_options,
@@ -355,8 +355,8 @@ rule wrap_model:
     threads: config["threads"]["evaluate"]
     resources:
         gpu=config["gpu"],
-        mem_mb=grown(4000),
-        runtime=grown(30),
+        mem_mb=grown(clean_memory),
+        runtime=grown(clean_minutes),
     params:
         threads=config["threads"]["evaluate"],
         gpu=gpu_option,
