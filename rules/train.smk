@@ -37,12 +37,13 @@ rule train_model:
         mem_mb=grown(8000),
         runtime=grown(720),
     params:
+        provenance=provenance,
         threads=config["threads"]["train"],
         options=training_options,
-        state=f"{MODELS_DIR}/checkpoints/{{model}}-seed{{seed}}.npz",
-        erasing=lambda wildcards, input: f"--erasing-schedule {input.erasing}" if input.erasing else "",
-        initial=lambda wildcards, input: f"--initial {input.initial}" if input.initial else "",
-        weights=lambda wildcards, input: f"--weights {input.weights}" if input.weights else "",
+        state=checkpoint_file,
+        erasing=lambda wildcards, input: Untracked(f"--erasing-schedule {input.erasing}" if input.erasing else ""),
+        initial=lambda wildcards, input: Untracked(f"--initial {input.initial}" if input.initial else ""),
+        weights=lambda wildcards, input: Untracked(f"--weights {input.weights}" if input.weights else ""),
     shell:
         "python {input.program:q}"
         " --train {input.train:q}"
@@ -92,12 +93,13 @@ rule train_adversarially:
         mem_mb=grown(8000),
         runtime=grown(720),
     params:
+        provenance=provenance,
         threads=config["threads"]["train"],
         options=training_options,
-        state=f"{MODELS_DIR}/checkpoints/{{model}}-seed{{seed}}.npz",
-        erasing=lambda wildcards, input: f"--erasing-schedule {input.erasing}" if input.erasing else "",
-        initial=lambda wildcards, input: f"--initial {input.initial}" if input.initial else "",
-        weights=lambda wildcards, input: f"--weights {input.weights}" if input.weights else "",
+        state=checkpoint_file,
+        erasing=lambda wildcards, input: Untracked(f"--erasing-schedule {input.erasing}" if input.erasing else ""),
+        initial=lambda wildcards, input: Untracked(f"--initial {input.initial}" if input.initial else ""),
+        weights=lambda wildcards, input: Untracked(f"--weights {input.weights}" if input.weights else ""),
     shell:
         "python {input.program:q}"
         " --train {input.train:q}"
@@ -147,13 +149,14 @@ rule train_defended:
         mem_mb=grown(8000),
         runtime=grown(720),
     params:
+        provenance=provenance,
         threads=config["threads"]["train"],
         options=training_options,
         defence=defence_options,
-        state=f"{MODELS_DIR}/checkpoints/{{model}}-seed{{seed}}.npz",
-        erasing=lambda wildcards, input: f"--erasing-schedule {input.erasing}" if input.erasing else "",
-        initial=lambda wildcards, input: f"--initial {input.initial}" if input.initial else "",
-        weights=lambda wildcards, input: f"--weights {input.weights}" if input.weights else "",
+        state=checkpoint_file,
+        erasing=lambda wildcards, input: Untracked(f"--erasing-schedule {input.erasing}" if input.erasing else ""),
+        initial=lambda wildcards, input: Untracked(f"--initial {input.initial}" if input.initial else ""),
+        weights=lambda wildcards, input: Untracked(f"--weights {input.weights}" if input.weights else ""),
     shell:
         "python {input.program:q}"
         " --train {input.train:q}"
@@ -205,12 +208,13 @@ rule distill_student:
         mem_mb=grown(8000),
         runtime=grown(720),
     params:
+        provenance=provenance,
         threads=config["threads"]["distill"],
         options=training_options,
-        state=f"{MODELS_DIR}/checkpoints/{{model}}-seed{{seed}}.npz",
-        erasing=lambda wildcards, input: f"--erasing-schedule {input.erasing}" if input.erasing else "",
-        initial=lambda wildcards, input: f"--initial {input.initial}" if input.initial else "",
-        weights=lambda wildcards, input: f"--weights {input.weights}" if input.weights else "",
+        state=checkpoint_file,
+        erasing=lambda wildcards, input: Untracked(f"--erasing-schedule {input.erasing}" if input.erasing else ""),
+        initial=lambda wildcards, input: Untracked(f"--initial {input.initial}" if input.initial else ""),
+        weights=lambda wildcards, input: Untracked(f"--weights {input.weights}" if input.weights else ""),
     shell:
         "python {input.program:q}"
         " --teacher {input.teacher:q}"
@@ -261,9 +265,10 @@ rule train_substitute:
         mem_mb=grown(8000),
         runtime=grown(240),
     params:
+        provenance=provenance,
         threads=config["threads"]["train"],
         options=training_options,
-        weights=lambda wildcards, input: f"--weights {input.weights}" if input.weights else "",
+        weights=lambda wildcards, input: Untracked(f"--weights {input.weights}" if input.weights else ""),
     shell:
         "python {input.program:q}"
         " --target {input.target:q}"
@@ -308,6 +313,7 @@ rule train_classifier:
         mem_mb=grown(8000),
         runtime=grown(240),
     params:
+        provenance=provenance,
         options=classifier_options,
     shell:
         "python {input.program:q}"
@@ -348,6 +354,7 @@ rule wrap_model:
         mem_mb=grown(4000),
         runtime=grown(30),
     params:
+        provenance=provenance,
         threads=config["threads"]["evaluate"],
         name=lambda wildcards: study.defence_of(config, wildcards.model),
         defence=defence_options,
