@@ -213,7 +213,7 @@ def recipe_of(model):
 
 
 def checkpoint_file(wildcards):
-    """Where a training notes its state after each epoch."""
+    """Where a training notes its state after each epoch; tracked as a text is, since earlier results were made with one."""
     path = f"{MODELS_DIR}/checkpoints/{wildcards.model}-seed{wildcards.seed}.npz"
     return Untracked(path, tracked=path)
 
