@@ -14,9 +14,15 @@ if CACHING is not None:
             f"--cache: the environment variable SNAKEMAKE_OUTPUT_CACHE is '{folder}': "
             "set it to the absolute path of a folder that exists and that you may write to."
         )
-    cacheable = [each for each in workflow.rules if "provenance" in each.params.keys()]
+    cacheable = {each.name: each for each in workflow.rules if "provenance" in each.params.keys()}
+    # Of other rules Snakemake would mix up results: it does not know, for example, an epsilon that is but a wildcard.
+    if others := sorted(set(CACHING) - set(cacheable)):
+        raise WorkflowError(
+            f"--cache: {others[0]} is none of the rules that can be cached ({', '.join(cacheable)}): "
+            "name some of those, or none for all; targets come before --cache."
+        )
     # Jobs of a cluster are told of --cache only where it names rules.
-    workflow.workflow_settings.cache = CACHING or [each.name for each in cacheable]
-    # A result from the cache took no time: Snakemake caches no rule with a benchmark. Any other rule it refuses for that.
-    for each in cacheable:
+    workflow.workflow_settings.cache = CACHING or list(cacheable)
+    # A result from the cache took no time: Snakemake caches no rule with a benchmark.
+    for each in cacheable.values():
         each._benchmark = None
