@@ -19,6 +19,7 @@ include: "rules/evaluate.smk"
 include: "rules/diagnose.smk"
 include: "rules/tables.smk"
 include: "rules/plots.smk"
+include: "rules/cache.smk"
 
 
 onstart:

@@ -170,14 +170,52 @@ def source_files(source):
     return ["images.tar"] if entry["format"] == "image_folder" else [file["name"] for file in entry["files"]]
 
 
-class Untracked:
-    """A text for the command line that is no reason to run a job again: Snakemake compares params of built-in types."""
+class Untracked(dict):
+    """A text for the command line that changes no result: no reason to run a job again, nor to pass over a cached file.
 
-    def __init__(self, text):
+    Snakemake runs a job again when the repr of a param changes, which here is that of `tracked`; the cache between
+    workflows goes by params as JSON, where this is an empty object.
+    """
+
+    def __init__(self, text, tracked=""):
+        super().__init__()
         self.text = text
+        self.tracked = tracked
 
     def __str__(self):
         return self.text
+
+    def __repr__(self):
+        return repr(self.tracked)
+
+
+def provenance(wildcards, input):
+    """What tells a job's result from others and stands in no other param, for the cache between workflows.
+
+    It sees params and what inputs were made by, but neither wildcards nor which input is which: a teacher and a model to
+    start from, say. A param that is a function of input is never a reason to run a job again.
+    """
+    told = dict(wildcards.items())
+    if "dataset" in told:
+        told["files"] = SOURCES[dataset_of(wildcards)["source"]].get("files")
+    if "model" in told:
+        model = config["models"][wildcards.model]
+        told["weights"] = model.get("weights")
+        others = {role: model.get(role) for role in ("teacher", "initial", "wraps")}
+        others["target"] = model.get("substitute", {}).get("of")
+        told["made_from"] = {role: [name, recipe_of(name)] for role, name in others.items() if name}
+    return told
+
+
+def recipe_of(model):
+    """A model's entry in the config without what is only told of it."""
+    return {key: value for key, value in config["models"][model].items() if key not in ("baseline", "claim")}
+
+
+def checkpoint_file(wildcards):
+    """Where a training notes its state after each epoch; tracked as a text is, since earlier results were made with one."""
+    path = f"{MODELS_DIR}/checkpoints/{wildcards.model}-seed{wildcards.seed}.npz"
+    return Untracked(path, tracked=path)
 
 
 def method_of_defence(model):

@@ -25,6 +25,7 @@ rule download_dataset:
         mem_mb=grown(1000),
         runtime=grown(120),
     params:
+        provenance=provenance,
         mirrors=mirror_options,
         checksums=lambda wildcards: shlex.join(checksum_options(wildcards)),
         unchecked_state=unchecked_state,

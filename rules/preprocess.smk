@@ -30,7 +30,8 @@ rule preprocess_dataset:
         mem_mb=grown(preprocessing_memory),
         runtime=grown(preprocessing_minutes),
     params:
-        files=lambda wildcards, input: " ".join(f"--file {shlex.quote(file)}" for file in input.files),
+        provenance=provenance,
+        files=lambda wildcards, input: Untracked(" ".join(f"--file {shlex.quote(file)}" for file in input.files)),
         options=preprocess_options,
     shell:
         "python {input.program:q}"
@@ -64,6 +65,7 @@ rule select_evaluation_subset:
         mem_mb=grown(2000),
         runtime=grown(10),
     params:
+        provenance=provenance,
         options=lambda wildcards: options(dataset_of(wildcards)["evaluation"]),
     shell:
         "python {input.program:q}"
@@ -92,6 +94,7 @@ rule draw_erasing_schedule:
         mem_mb=grown(erasing_memory),
         runtime=grown(erasing_minutes),
     params:
+        provenance=provenance,
         options=lambda wildcards: options(dataset_of(wildcards)["erasing"]),
     shell:
         "python {input.program:q}"

@@ -37,13 +37,14 @@ rule train_model:
         mem_mb=grown(training_memory),
         runtime=grown(training_minutes),
     params:
+        provenance=provenance,
         threads=config["threads"]["train"],
         gpu=gpu_option,
         options=training_options,
-        state=f"{MODELS_DIR}/checkpoints/{{model}}-seed{{seed}}.npz",
-        erasing=lambda wildcards, input: f"--erasing-schedule {input.erasing}" if input.erasing else "",
-        initial=lambda wildcards, input: f"--initial {input.initial}" if input.initial else "",
-        weights=lambda wildcards, input: f"--weights {input.weights}" if input.weights else "",
+        state=checkpoint_file,
+        erasing=lambda wildcards, input: Untracked(f"--erasing-schedule {input.erasing}" if input.erasing else ""),
+        initial=lambda wildcards, input: Untracked(f"--initial {input.initial}" if input.initial else ""),
+        weights=lambda wildcards, input: Untracked(f"--weights {input.weights}" if input.weights else ""),
     shell:
         "python {input.program:q}"
         " --train {input.train:q}"
@@ -94,13 +95,14 @@ rule train_adversarially:
         mem_mb=grown(training_memory),
         runtime=grown(training_minutes),
     params:
+        provenance=provenance,
         threads=config["threads"]["train"],
         gpu=gpu_option,
         options=training_options,
-        state=f"{MODELS_DIR}/checkpoints/{{model}}-seed{{seed}}.npz",
-        erasing=lambda wildcards, input: f"--erasing-schedule {input.erasing}" if input.erasing else "",
-        initial=lambda wildcards, input: f"--initial {input.initial}" if input.initial else "",
-        weights=lambda wildcards, input: f"--weights {input.weights}" if input.weights else "",
+        state=checkpoint_file,
+        erasing=lambda wildcards, input: Untracked(f"--erasing-schedule {input.erasing}" if input.erasing else ""),
+        initial=lambda wildcards, input: Untracked(f"--initial {input.initial}" if input.initial else ""),
+        weights=lambda wildcards, input: Untracked(f"--weights {input.weights}" if input.weights else ""),
     shell:
         "python {input.program:q}"
         " --train {input.train:q}"
@@ -151,14 +153,15 @@ rule train_defended:
         mem_mb=grown(training_memory),
         runtime=grown(training_minutes),
     params:
+        provenance=provenance,
         threads=config["threads"]["train"],
         gpu=gpu_option,
         options=training_options,
         defence=defence_options,
-        state=f"{MODELS_DIR}/checkpoints/{{model}}-seed{{seed}}.npz",
-        erasing=lambda wildcards, input: f"--erasing-schedule {input.erasing}" if input.erasing else "",
-        initial=lambda wildcards, input: f"--initial {input.initial}" if input.initial else "",
-        weights=lambda wildcards, input: f"--weights {input.weights}" if input.weights else "",
+        state=checkpoint_file,
+        erasing=lambda wildcards, input: Untracked(f"--erasing-schedule {input.erasing}" if input.erasing else ""),
+        initial=lambda wildcards, input: Untracked(f"--initial {input.initial}" if input.initial else ""),
+        weights=lambda wildcards, input: Untracked(f"--weights {input.weights}" if input.weights else ""),
     shell:
         "python {input.program:q}"
         " --train {input.train:q}"
@@ -211,13 +214,14 @@ rule distill_student:
         mem_mb=grown(training_memory),
         runtime=grown(training_minutes),
     params:
+        provenance=provenance,
         threads=config["threads"]["distill"],
         gpu=gpu_option,
         options=training_options,
-        state=f"{MODELS_DIR}/checkpoints/{{model}}-seed{{seed}}.npz",
-        erasing=lambda wildcards, input: f"--erasing-schedule {input.erasing}" if input.erasing else "",
-        initial=lambda wildcards, input: f"--initial {input.initial}" if input.initial else "",
-        weights=lambda wildcards, input: f"--weights {input.weights}" if input.weights else "",
+        state=checkpoint_file,
+        erasing=lambda wildcards, input: Untracked(f"--erasing-schedule {input.erasing}" if input.erasing else ""),
+        initial=lambda wildcards, input: Untracked(f"--initial {input.initial}" if input.initial else ""),
+        weights=lambda wildcards, input: Untracked(f"--weights {input.weights}" if input.weights else ""),
     shell:
         "python {input.program:q}"
         " --teacher {input.teacher:q}"
@@ -269,10 +273,11 @@ rule train_substitute:
         mem_mb=grown(training_memory),
         runtime=grown(training_minutes),
     params:
+        provenance=provenance,
         threads=config["threads"]["train"],
         gpu=gpu_option,
         options=training_options,
-        weights=lambda wildcards, input: f"--weights {input.weights}" if input.weights else "",
+        weights=lambda wildcards, input: Untracked(f"--weights {input.weights}" if input.weights else ""),
     shell:
         "python {input.program:q}"
         " --target {input.target:q}"
@@ -318,6 +323,7 @@ rule train_classifier:
         mem_mb=grown(classifier_memory),
         runtime=grown(240),
     params:
+        provenance=provenance,
         options=classifier_options,
     shell:
         "python {input.program:q}"
@@ -358,6 +364,7 @@ rule wrap_model:
         mem_mb=grown(clean_memory),
         runtime=grown(clean_minutes),
     params:
+        provenance=provenance,
         threads=config["threads"]["evaluate"],
         gpu=gpu_option,
         name=lambda wildcards: study.defence_of(config, wildcards.model),
