@@ -1,5 +1,7 @@
 # make run   the quick study, in a virtual environment of its own
 # make test  the tests, in the same environment with the test tools added
+# make ahead STUDY=studies/x.yaml  what a study needs from the network, before it goes to nodes without: environments, data and
+#   weights; without STUDY for the quick study
 # make docs  the quick study, and its tables and some of its figures copied to docs/quick_study
 # make docs-fashion-mnist  the study of the Fashion-MNIST report, whole, and its tables and figures to docs/fashion_mnist
 # make docs-temperature-sweep  the study of nine temperatures, and its tables and figure to docs/temperature_sweep
@@ -15,7 +17,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test docs docs-fashion-mnist docs-temperature-sweep docs-cifar-small docs-reviewed-defences bench lock clean
+.PHONY: run test ahead docs docs-fashion-mnist docs-temperature-sweep docs-cifar-small docs-reviewed-defences bench lock clean
 
 run: $(VENV)/run.stamp
 	snakemake --cores all
@@ -24,6 +26,13 @@ run: $(VENV)/run.stamp
 # Two files of tests at a time: most of them keep one core busy. A file stays in one process, since its tests share studies.
 test: $(VENV)/test.stamp
 	python -m pytest --numprocesses 2 --dist loadfile
+
+# Into the cache that studies share, too, where one is named; conda's environments where there is conda.
+STUDY_OPTION = $(if $(STUDY),--configfile $(STUDY))
+
+ahead: $(VENV)/run.stamp
+	snakemake --cores all --until download_dataset $(if $(SNAKEMAKE_OUTPUT_CACHE),--cache) $(STUDY_OPTION)
+	! command -v conda > /dev/null || snakemake --cores 1 --use-conda --conda-create-envs-only $(STUDY_OPTION)
 
 # The tables in a results folder, and some of its figures, to a folder of docs.
 define to_docs

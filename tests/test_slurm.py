@@ -129,7 +129,7 @@ class Clone:
         self.wait_until((self.folder / name).exists, f"{name} is not made")
 
     def running(self, name: str) -> str:
-        """The id of the job of a rule (rule_NAME) or group (group_NAME), as soon as it runs."""
+        """The id of the job of a rule or group (rule_NAME), as soon as it runs."""
         found = {}
 
         def looked_up() -> bool:
@@ -321,7 +321,7 @@ def test_mishaps_of_jobs_change_no_table(clone, undisturbed, words):
     clone.wait_for("results/checkpoints/undefended-seed1.npz")
     clone.slurm.command("scancel", clone.running("rule_train_model"))
 
-    stuck = clone.running("group_attack")
+    stuck = clone.running("rule_attack")
     clone.wait_until_it_hangs("craft_adversarial")
     clone.slurm.command("scontrol", "update", f"JobId={stuck}", "EndTime=now")  # SLURM looks twice a minute
 
@@ -343,7 +343,7 @@ def test_mishaps_of_machines_change_no_table(clone, undisturbed, words):
     wait_for(lambda: "down" in clone.slurm.command("sinfo", "--noheader", "--format=%T"), "the loss goes unnoticed")
     cluster.start(clone.slurm.folder, "slurmd")
 
-    clone.running("group_attack")
+    clone.running("rule_attack")
     cluster.stop(clone.slurm.folder, "slurmctld")
     clone.wait_for("results/evaluation/undefended/seed1/attacks/fgsm.json")
     cluster.start(clone.slurm.folder, "slurmctld")
