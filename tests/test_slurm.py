@@ -292,7 +292,11 @@ def clone(undisturbed, slurm, tmp_path):
     for path in (folder / "results").iterdir():
         if path.name not in ("downloads", "datasets"):
             shutil.rmtree(path)
-    yield Clone(folder, slurm)
+    clone = Clone(folder, slurm)
+    yield clone
+    clone.snakemake.kill()  # where the test has failed
+    clone.snakemake.wait()
+    cluster.mend(slurm.folder)
     slurm.end_all()
 
 
@@ -340,7 +344,7 @@ def test_mishaps_of_machines_change_no_table(clone, undisturbed, words):
     wait_for(lambda: "down" in clone.slurm.command("sinfo", "--noheader", "--format=%T"), "the loss goes unnoticed")
     cluster.start(clone.slurm.folder, "slurmd")
 
-    clone.running("rule_attack")
+    clone.wait_until(lambda: "craft_path" in (program[0] for program in clone.programs()), "no path is crafted")
     cluster.stop(clone.slurm.folder, "slurmctld")
     clone.wait_for("results/evaluation/undefended/seed1/attacks/fgsm.json")
     cluster.start(clone.slurm.folder, "slurmctld")

@@ -102,8 +102,15 @@ def up(folder: Path, cpus: int = 8, memory: int = 64000) -> None:
         wrapper = folder / "bin" / name
         wrapper.write_text(WRAPPER.format(folder=folder, program=program(name)), encoding="utf-8")
         wrapper.chmod(0o755)
+    mend(folder)
+
+
+def mend(folder: Path) -> None:
+    """Start the daemons that are not there and wait until the node takes jobs."""
     for daemon in DAEMONS:
-        start(folder, daemon)
+        path = folder / f"{daemon}.pid"
+        if not (path.exists() and running(int(path.read_text()))):
+            start(folder, daemon)
     wait_until_idle(folder)
 
 
