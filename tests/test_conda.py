@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import ROOT, copy_project
+from slurm import cluster
 
 ENVIRONMENTS = [pytest.param(path, id=path.stem) for path in sorted(ROOT.glob("envs/*.yaml"))]
 TABLES = {
@@ -90,12 +91,12 @@ class Study:
         (folder / "bin/python").chmod(0o755)
         self.surroundings["PATH"] = f"{folder}/bin:{folder}/conda/condabin:{os.environ['PATH']}"
 
-    def run(self, *command):
+    def run(self, *command, **variables):
         """Run a command in the project, which has to succeed, and return what it prints."""
         result = subprocess.run(
             command,
             cwd=self.project,
-            env=self.surroundings,
+            env=self.surroundings | variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -168,6 +169,26 @@ def test_models_are_trained_with_the_environments_versions(study):
 @pytest.mark.parametrize("options", [[], ["--use-conda"]], ids=["without", "with"])
 def test_turning_conda_off_and_on_plans_nothing(study, options):
     assert "Nothing to be done" in study.snakemake("--dry-run", *options)
+
+
+@pytest.mark.skipif(bool(cluster.missing()), reason="no SLURM: run tests/slurm/install.sh as root")
+def test_jobs_of_a_cluster_run_in_the_environments(study, tmp_path):
+    """A job that is submitted makes its outputs again; the first `python` on its path fails in it, too."""
+    target = "results/evaluation/undefended/seed1/clean.json"
+    before = (study.project / target).read_bytes()
+    (study.project / target).unlink()
+    cluster.up(tmp_path / "cluster")
+    try:
+        path = (
+            f"{study.surroundings['PATH'].replace(os.environ['PATH'], '')}{tmp_path}/cluster/bin:{os.environ['PATH']}"
+        )
+        words = ("--profile", "slurm", "--use-conda", "--configfile", "tests/configs/conda.yaml")
+        words = (target, *words, "--latency-wait", "5", "--slurm-init-seconds-before-status-checks", "5")
+        printed = study.run(sys.executable, "-m", "snakemake", *words, PATH=path)
+    finally:
+        cluster.down(tmp_path / "cluster")
+    assert printed.count("has been submitted with SLURM jobid") == 1
+    assert (study.project / target).read_bytes() == before
 
 
 def test_the_readmes_command_plans_the_quick_study(study):

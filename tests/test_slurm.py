@@ -77,7 +77,7 @@ class Clone:
     """A clone of the project whose profile names the cluster's partitions, as docs/cluster.md tells it."""
 
     def __init__(self, folder: Path, slurm: Cluster):
-        self.folder, self.slurm = folder, slurm
+        self.folder, self.slurm, self.variables = folder, slurm, {}
         self.edit("profiles/slurm/partitions.yaml", "partitions: {}", "partitions:\n  cpu: {}\n  gpu: {max_gpu: 1}")
         self.edit("profiles/slurm/config.yaml", "latency-wait: 60", "latency-wait: 5")
         self.edit("profiles/slurm/config.yaml", "checks: 20", "checks: 1")
@@ -97,7 +97,7 @@ class Clone:
     def environment(self) -> dict[str, str]:
         variables = cluster.environment(self.slurm.folder)
         folders = [self.folder / "bin", Path(sys.executable).parent, variables["PATH"]]
-        return variables | {"PATH": os.pathsep.join(map(str, folders))}
+        return variables | self.variables | {"PATH": os.pathsep.join(map(str, folders))}
 
     def start(self, *words: str) -> None:
         """Start snakemake on the cluster; what it prints goes to a file."""
@@ -274,6 +274,25 @@ def test_nothing_is_submitted_before_all_downloads_are_done(tmp_path, slurm):
     assert ["".join(event) for event in events] == ["download_dataset"] * 8 + ["has been submitted"] * 2
 
 
+# --- what studies share ----------------------------------------------------------------------------------------------
+
+
+def test_a_second_clone_trains_nothing(tmp_path, slurm):
+    """On a cluster, too, where each job looks into the cache by itself."""
+    (tmp_path / "cache").mkdir()
+    models = []
+    for name in ("first", "second"):
+        clone = Clone(copy_project(tmp_path / name), slurm)
+        clone.variables = {"SNAKEMAKE_OUTPUT_CACHE": str(tmp_path / "cache")}
+        model = f"{name}/models/undefended/seed1/model.keras"
+        clone.run(model, "--cache", "--configfile", STUDY, "--config", f"results_dir={name}")
+        models.append((clone.folder / model).resolve())
+        ran = [program for program, *_ in clone.programs()] if (clone.folder / "programs").exists() else []
+        assert ("train_model" in ran) == (name == "first")
+    assert models[0] == models[1]
+    assert models[0].parent == tmp_path / "cache"
+
+
 # --- mishaps ---------------------------------------------------------------------------------------------------------
 
 
@@ -326,8 +345,10 @@ def test_mishaps_of_jobs_change_no_table(clone, undisturbed, words):
     assert clone.snakemake.wait(TIMEOUT) == 0, clone.printed
     told = clone.slurm.command("squeue", "--noheader", "--states=all", f"--jobs={','.join(ended)}", "--format=%i|%T")
     assert dict(line.split("|") for line in told.split()) == ended
-    daemon = (clone.slurm.folder / "log/slurmd.out").read_text()
-    assert re.search(rf"Job {short_of_memory} exceeded memory limit \(\d+>300\)", daemon)
+    # The node's daemon or that of the job's step says so, whichever looks first.
+    logs = [clone.slurm.folder / "log/slurmd.out", *clone.folder.glob(f".snakemake/slurm_logs/*/{short_of_memory}.log")]
+    said = "".join(path.read_text() for path in logs)
+    assert re.search(rf"(Job |StepId=){short_of_memory}\S* exceeded memory limit", said)
     assert clone.printed.count("Trying to restart job") == 3
     assert tables(clone.folder) == tables(undisturbed)
 
