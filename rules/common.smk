@@ -584,6 +584,7 @@ def attack_records(wildcards):
     ]
 
 
+@functools.cache
 def transfer_sources(model):
     """What is scored on an attacked model as transfer: (other model, attack, its epsilons above 0) of the same dataset.
 
