@@ -98,6 +98,7 @@ bench: $(VENV)/test.stamp $(VENV_TORCH)/stamp
 	python benchmarks/precision_accuracy.py --output $(MEASURED)/precision.csv
 	python benchmarks/overhead_seconds.py --output $(MEASURED)/overhead.csv
 	python benchmarks/growth_seconds.py --output $(MEASURED)/growth.csv
+	python benchmarks/planning_seconds.py --output $(MEASURED)/planning.csv
 	python benchmarks/memory_peaks.py --output $(MEASURED)/memory.csv
 	python benchmarks/write_performance.py $(MEASURED) docs/performance.md
 

@@ -120,6 +120,16 @@ def growth(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(found)
 
 
+def planning(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row a study and plan: the study's shape, in words and in jobs, and wall seconds, CPU seconds and peak memory."""
+    shape = "models {models} (attacked {attacked}), seeds {seeds}, attacks {attacks}, epsilons {epsilons}"
+    table = rows[["sets", "jobs", "plan"]].rename(columns={"sets": "adversarial sets"})
+    table.insert(1, "study", [shape.format(**row) for row in rows.to_dict("records")])
+    return table.assign(
+        **{"wall seconds": rows["wall_seconds"], "CPU seconds": rows["cpu_seconds"], "peak, MB": rows["peak_mb"]}
+    )
+
+
 TABLES: dict[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
     "machine": ("machine", lambda rows: rows),
     "crafting": ("crafting", crafting),
@@ -130,6 +140,7 @@ TABLES: dict[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
     "overhead": ("overhead", overhead),
     "memory": ("memory", memory),
     "growth": ("growth", growth),
+    "planning": ("planning", planning),
 }
 
 

@@ -108,6 +108,21 @@ def program(name):
 
 
 @functools.cache
+def imported_modules(path):
+    """The shared modules that a Python file imports itself. Each file is read once, however many rules depend on it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for module in names:
+            other = SCRIPTS.joinpath(*module.split(".")).with_suffix(".py")
+            if module.split(".")[0] == "robustness" and other.is_file():
+                found.add(other)
+    return found
+
+
+@functools.cache
 def modules(name, *methods, network=None, technique=None, defence=None):
     """All shared modules that a program imports, directly or not, so that a change in one re-runs just its rules.
 
@@ -121,16 +136,9 @@ def modules(name, *methods, network=None, technique=None, defence=None):
     found |= {SCRIPTS / f"robustness/defences/{defence}.py"} if defence else set()
     todo = [SCRIPTS / f"{name}.py", *found]
     while todo:
-        tree = ast.parse(todo.pop().read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom):
-                names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
-            for module in names:
-                path = SCRIPTS.joinpath(*module.split(".")).with_suffix(".py")
-                if module.split(".")[0] == "robustness" and path.is_file() and path not in found:
-                    found.add(path)
-                    todo.append(path)
+        new = imported_modules(todo.pop()) - found
+        found |= new
+        todo += new
     return [str(path.relative_to(ROOT)) for path in sorted(found)]
 
 
@@ -614,6 +622,7 @@ def attack_records(wildcards):
     ]
 
 
+@functools.cache
 def transfer_sources(model):
     """What is scored on an attacked model as transfer: (other model, attack, its epsilons above 0) of the same dataset.
 

@@ -8,6 +8,7 @@ import pytest
 from conftest import ROOT
 
 import crafting_seconds
+import planning_seconds
 import write_performance
 from measurements import run_program
 from peer import WORKS, Work
@@ -79,6 +80,22 @@ def test_growth_tells_what_one_more_costs():
     rows = [(10, 4, 1, 9, 20.0), (30, 4, 1, 9, 30.0), (10, 8, 1, 12, 28.0), (10, 4, 3, 25, 50.0)]
     table = write_performance.growth(pd.DataFrame(rows, columns=columns))
     assert table["seconds for one more"].tolist() == ["", "0.5", "", "2", "", "15"]
+
+
+@pytest.mark.parametrize(("size", "expected"), zip(planning_seconds.SIZES, (100, 1000, 10000), strict=True))
+def test_the_planned_studies_have_as_many_sets_as_they_say(size, expected):
+    config = planning_seconds.study(**size)
+    attacked = sum(len(attack["models"]) for attack in config["attacks"].values())
+    assert attacked * len(config["seeds"]) * len(set(config["epsilons"])) == expected
+
+
+def test_planning_tells_the_shape_of_a_study():
+    shape = {"models": 3, "attacked": 2, "seeds": 1, "attacks": 5, "epsilons": 10, "sets": 100, "jobs": 170}
+    rows = pd.DataFrame([shape | {"plan": "fresh", "wall_seconds": 2.5, "cpu_seconds": 2.25, "peak_mb": 137}])
+    table = write_performance.planning(rows).iloc[0]
+    assert table["study"] == "models 3 (attacked 2), seeds 1, attacks 5, epsilons 10"
+    numbers = ["adversarial sets", "jobs", "wall seconds", "CPU seconds", "peak, MB"]
+    assert table[numbers].tolist() == [100, 170, 2.5, 2.25, 137]
 
 
 def test_the_page_is_made_of_the_measurements_beside_it():
