@@ -32,8 +32,6 @@ ATTACKS = {
     "pgd_euclidean": {"method": "pgd", "norm": 2, "random_start": True, **ITERATED},
     "apgd": {"method": "apgd", "iterations": 20},
 }
-GROUPS = ["craft_path=attack", "craft_adversarial=attack", "evaluate_attack=attack"]
-GROUPS += ["craft_worst_case=worst_case", "evaluate_worst_case=worst_case"]
 
 # snakemake --touch sleeps a tenth of a second a job, which is half an hour for the largest study.
 TOUCH = "from snakemake import cli; from snakemake.executors import touch; touch.Executor.SLEEPING_TIME = 0; cli.main()"
@@ -93,6 +91,15 @@ def measured(folder: Path, *words: str, start: tuple[str, ...] = ("-m", "snakema
     return text, {"wall_seconds": f"{wall:.4g}", "cpu_seconds": f"{cpu:.4g}", "peak_mb": round(peak)}
 
 
+def grouping() -> list[str]:
+    """The options by which profiles/slurm puts jobs into groups."""
+    profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text(encoding="utf-8"))
+    turns = [f"{rule}:{k}={v}" for rule, own in profile["set-resources"].items() for k, v in own.items()]
+    words = ["--groups", *(f"{rule}={group}" for rule, group in profile["groups"].items()), "--set-resources", *turns]
+    words += ["--resources", *(f"{k}={v}" for k, v in profile["resources"].items())]
+    return [*words, "--set-resource-scopes", *(f"{k}={v}" for k, v in profile["set-resource-scopes"].items())]
+
+
 def finish(folder: Path) -> tuple[int, int]:
     """Make all files of a study, empty, with Snakemake's notes on how they were made; its jobs and adversarial sets."""
     text, _ = measured(folder, "--summary")
@@ -113,7 +120,7 @@ def plans(folder: Path, config: dict) -> list[dict]:
     workplace(folder, config)
     plan = ("--dry-run", "--quiet")
     found = {"fresh": measured(folder, *plan)[1]}
-    found["fresh, in groups"] = measured(folder, *plan, "--groups", *GROUPS)[1]
+    found["fresh, in groups"] = measured(folder, *plan, *grouping())[1]
     jobs, sets = finish(folder)
     text, found["finished"] = measured(folder, "--dry-run", "--quiet", "rules")
     if "Nothing to be done" not in text:

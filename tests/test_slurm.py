@@ -367,7 +367,7 @@ def test_mishaps_of_machines_change_no_table(clone, undisturbed, words):
 
     clone.wait_until(lambda: "craft_path" in (program[0] for program in clone.programs()), "no path is crafted")
     cluster.stop(clone.slurm.folder, "slurmctld")
-    clone.wait_for("results/evaluation/undefended/seed1/attacks/fgsm.json")
+    clone.wait_for("results/adversarial/undefended/seed1/fgsm/path.npz")
     cluster.start(clone.slurm.folder, "slurmctld")
 
     clone.running("rule_probe_model")
