@@ -23,9 +23,10 @@ run: $(VENV)/run.stamp
 	snakemake --cores all
 	@echo "Done: see results/tables/findings.md, the other tables beside it, and results/plots."
 
-# Two files of tests at a time: most of them keep one core busy. A file stays in one process, since its tests share studies.
+# Three files of tests at a time: most of them keep one core busy, and one waits for a cluster's queue. A file stays in one
+# process, since its tests share studies.
 test: $(VENV)/test.stamp
-	python -m pytest --numprocesses 2 --dist loadfile
+	python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # Into the cache that studies share, too, where one is named; conda's environments where there is conda.
 STUDY_OPTION = $(if $(STUDY),--configfile $(STUDY))

@@ -33,6 +33,8 @@ onstart:
     # more for every job that has ended: with hundreds of jobs a fifth of a core. A cluster's queue keeps the limit.
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
+    else:
+        remember_unanswered(workflow.scheduler._executor)
 
 
 rule all:

@@ -19,6 +19,7 @@ from robustness import defence_files, job_sizes, study
 from robustness.attack_declarations import declaration_of, with_attacks
 from robustness.attack_settings import as_noted
 from robustness.errors import UserError
+from robustness.submitted_jobs import remember_unanswered
 
 
 def checked_config():

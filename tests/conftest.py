@@ -1,5 +1,6 @@
 """What tests share: copies of the project to run in, and one run of the tiny study."""
 
+import fcntl
 import importlib
 import os
 import shutil
@@ -11,6 +12,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = "tests/configs/tiny.yaml"
+
+# Files of tests that take minutes each, the longest first: begun last, one of them would run alone at the end.
+LONG = ("test_slurm.py", "test_workflow.py", "test_conda.py")
+
+
+def pytest_collection_modifyitems(items: list) -> None:
+    """Long files first."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 
 
 def copy_project(target: Path) -> Path:
@@ -62,9 +71,18 @@ def threads_stay():
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory) -> Path:
-    """A clone in which the tiny study was run whole. Tests read it; those that change it take a copy (`tiny_copy`)."""
-    folder = copy_project(tmp_path_factory.mktemp("tiny"))
-    snakemake(folder)
+    """A clone in which the tiny study was run whole. Tests read it; those that change it take a copy (`tiny_copy`).
+
+    Of several processes of tests the first makes it, and the others wait.
+    """
+    several = "PYTEST_XDIST_WORKER" in os.environ
+    base = tmp_path_factory.getbasetemp().parent if several else tmp_path_factory.getbasetemp()
+    folder, done = base / "tiny", base / "tiny.done"
+    with open(base / "tiny.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            snakemake(copy_project(folder))
+            done.touch()
     return folder
 
 
