@@ -1,7 +1,7 @@
 # make run   the quick study, in a virtual environment of its own
 # make test  the tests, in the same environment with the test tools added
-# make ahead STUDY=studies/x.yaml  what a study needs from the network, before it goes to nodes without: environments, data and
-#   weights; without STUDY for the quick study
+# make ahead STUDY=studies/x.yaml CONDA=1  what a study needs from the network, before it goes to nodes without: the environment,
+#   data and weights, with CONDA=1 conda's environments; without STUDY for the quick study
 # make docs  the quick study, and its tables and some of its figures copied to docs/quick_study
 # make docs-fashion-mnist  the study of the Fashion-MNIST report, whole, and its tables and figures to docs/fashion_mnist
 # make docs-temperature-sweep  the study of nine temperatures, and its tables and figure to docs/temperature_sweep
@@ -28,12 +28,12 @@ run: $(VENV)/run.stamp
 test: $(VENV)/test.stamp
 	python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-# Into the cache that studies share, too, where one is named; conda's environments where there is conda.
+# Into the cache that studies share, too, where one is named.
 STUDY_OPTION = $(if $(STUDY),--configfile $(STUDY))
 
 ahead: $(VENV)/run.stamp
 	snakemake --cores all --until download_dataset $(if $(SNAKEMAKE_OUTPUT_CACHE),--cache) $(STUDY_OPTION)
-	! command -v conda > /dev/null || snakemake --cores 1 --use-conda --conda-create-envs-only $(STUDY_OPTION)
+	$(if $(CONDA),snakemake --cores 1 --use-conda --conda-create-envs-only $(STUDY_OPTION))
 
 # The tables in a results folder, and some of its figures, to a folder of docs.
 define to_docs
@@ -100,6 +100,7 @@ bench: $(VENV)/test.stamp $(VENV_TORCH)/stamp
 	python benchmarks/overhead_seconds.py --output $(MEASURED)/overhead.csv
 	python benchmarks/growth_seconds.py --output $(MEASURED)/growth.csv
 	python benchmarks/planning_seconds.py --output $(MEASURED)/planning.csv
+	python benchmarks/submission_seconds.py --output $(MEASURED)/submissions.csv
 	python benchmarks/memory_peaks.py --output $(MEASURED)/memory.csv
 	python benchmarks/write_performance.py $(MEASURED) docs/performance.md
 

@@ -41,6 +41,7 @@ def profiles(folder: Path) -> dict[str, Path]:
     """profiles/slurm with the test cluster's partitions, and the same without its groups, and with arrays in their place."""
     settings = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text(encoding="utf-8"))
     settings["slurm-partition-config"] = str(folder / "partitions.yaml")
+    settings["slurm-init-seconds-before-status-checks"] = 5  # jobs end within seconds here
     (folder / "partitions.yaml").write_text(yaml.safe_dump(PARTITIONS), encoding="utf-8")
     single = {key: value for key, value in settings.items() if not key.startswith("group")}
     ways = {"job by job": single, "job arrays": single | {"slurm-array-jobs": "all"}, "groups": settings}

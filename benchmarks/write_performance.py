@@ -130,6 +130,11 @@ def planning(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def submissions(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row a way of submitting: the adversarial sets, submissions and seconds."""
+    return rows.rename(columns={"way": "submitted", "sets": "adversarial sets"})
+
+
 TABLES: dict[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
     "machine": ("machine", lambda rows: rows),
     "crafting": ("crafting", crafting),
@@ -141,6 +146,7 @@ TABLES: dict[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
     "memory": ("memory", memory),
     "growth": ("growth", growth),
     "planning": ("planning", planning),
+    "submissions": ("submissions", submissions),
 }
 
 

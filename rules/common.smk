@@ -4,6 +4,7 @@ import ast
 import functools
 import hashlib
 import json
+import math
 import re
 import shlex
 import sys
@@ -718,14 +719,14 @@ def gpu_option(wildcards, resources):
     return Untracked("--gpu" if config["gpu"] and resources.gpu else "")
 
 
-def grown(amount):
+def grown(amount, most=math.inf):
     """A resource that grows with each attempt, for example memory in MB or run time in minutes.
 
-    amount: a number, or a function of wildcards that gives one.
+    amount: a number, or a function of wildcards that gives one. most: what no attempt asks for more than.
     """
 
     def of_attempt(wildcards, attempt):
-        return attempt * (amount(wildcards) if callable(amount) else amount)
+        return min(attempt * (amount(wildcards) if callable(amount) else amount), most)
 
     return of_attempt
 

@@ -35,7 +35,7 @@ rule train_model:
     resources:
         gpu=config["gpu"],
         mem_mb=grown(training_memory),
-        runtime=grown(training_minutes),
+        runtime=grown(training_minutes, most=job_sizes.LONGEST),
     params:
         provenance=provenance,
         threads=config["threads"]["train"],
@@ -93,7 +93,7 @@ rule train_adversarially:
     resources:
         gpu=config["gpu"],
         mem_mb=grown(training_memory),
-        runtime=grown(training_minutes),
+        runtime=grown(training_minutes, most=job_sizes.LONGEST),
     params:
         provenance=provenance,
         threads=config["threads"]["train"],
@@ -151,7 +151,7 @@ rule train_defended:
     resources:
         gpu=config["gpu"],
         mem_mb=grown(training_memory),
-        runtime=grown(training_minutes),
+        runtime=grown(training_minutes, most=job_sizes.LONGEST),
     params:
         provenance=provenance,
         threads=config["threads"]["train"],
@@ -212,7 +212,7 @@ rule distill_student:
     resources:
         gpu=config["gpu"],
         mem_mb=grown(training_memory),
-        runtime=grown(training_minutes),
+        runtime=grown(training_minutes, most=job_sizes.LONGEST),
     params:
         provenance=provenance,
         threads=config["threads"]["distill"],

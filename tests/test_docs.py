@@ -50,5 +50,13 @@ def test_the_page_of_the_report_tells_its_numbers():
 @pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=str)
 def test_every_link_leads_somewhere(page):
     text = re.sub(r"```.*?```|`[^`]*`", "", page.read_text(), flags=re.DOTALL)
-    links = [link for link in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in link]
-    assert not [link for link in links if not (page.parent / link).exists()]
+    links = [link for link in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)", text) if "://" not in link[0]]
+    targets = [(page.parent / path if path else page, anchor) for path, anchor in links]
+    assert not [path for path, _ in targets if not path.exists()]
+    assert not [(path, anchor) for path, anchor in targets if anchor and anchor not in anchors(path)]
+
+
+def anchors(page) -> set[str]:
+    """The anchors that a page's headings have where it is shown."""
+    headings = re.findall(r"^#+ (.*)", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -19,7 +20,7 @@ import click
 COMMANDS = ("sacct", "sbatch", "scancel", "scontrol", "sinfo", "squeue", "srun")
 DAEMONS = ("slurmctld", "slurmd")
 GPUS = 2
-TIMEOUT = 60  # seconds; a daemon answers within one or two
+TIMEOUT = 1200  # seconds; a daemon answers within one or two, but a slow machine shall not turn a test red
 
 CONFIG = """\
 ClusterName=test
@@ -52,8 +53,8 @@ SlurmdTimeout=5
 KillWait=1
 ReturnToService=2
 SchedulerParameters=sched_min_interval=0,batch_sched_delay=0
-# Ended jobs are told for so long; Snakemake's plugin wants three times its own first interval.
-MinJobAge=600
+# Ended jobs are told for so long, also on a slow machine.
+MinJobAge=7200
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 GresTypes=gpu
@@ -171,7 +172,7 @@ def wait_until_idle(folder: Path) -> None:
     )
 
 
-def wait_for(condition, complaint: str) -> None:
+def wait_for(condition: Callable[[], bool], complaint: str) -> None:
     """Wait until something holds."""
     until = time.monotonic() + TIMEOUT
     while not condition():
