@@ -1,5 +1,5 @@
-"""What it costs a cluster's queue to craft and score about 200 adversarial sets: submissions and seconds, job by job, as job
-arrays, and in groups as profiles/slurm has them.
+"""What it costs a cluster's queue to craft and score about 200 adversarial sets: submissions and seconds, job by job, and in
+groups as profiles/slurm has them.
 
 Run from the clone's root by make bench. It starts the SLURM of the tests (tests/slurm), on which jobs start at once; a real
 queue adds its waiting to each submission.
@@ -38,13 +38,13 @@ def study() -> dict:
 
 
 def profiles(folder: Path) -> dict[str, Path]:
-    """profiles/slurm with the test cluster's partitions, and the same without its groups, and with arrays in their place."""
+    """profiles/slurm with the test cluster's partitions, without its groups and as it is."""
     settings = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text(encoding="utf-8"))
     settings["slurm-partition-config"] = str(folder / "partitions.yaml")
     settings["slurm-init-seconds-before-status-checks"] = 5  # jobs end within seconds here
     (folder / "partitions.yaml").write_text(yaml.safe_dump(PARTITIONS), encoding="utf-8")
     single = {key: value for key, value in settings.items() if not key.startswith("group")}
-    ways = {"job by job": single, "job arrays": single | {"slurm-array-jobs": "all"}, "groups": settings}
+    ways = {"job by job": single, "groups": settings}
     for way, content in ways.items():
         (folder / way).mkdir()
         (folder / way / "config.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
@@ -54,7 +54,7 @@ def profiles(folder: Path) -> dict[str, Path]:
 @click.command()
 @click.option("--output", type=click.Path(path_type=Path), help="A row a way: way, sets, submissions, seconds (.csv).")
 def main(output):
-    """Craft and score the same sets in three ways."""
+    """Craft and score the same sets in both ways."""
     rows = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
