@@ -24,7 +24,9 @@ ACTIVATION = 50  # operations that take as long as writing a value of a layer an
 VALUE_SECONDS = 30e-9  # of NumPy or the input pipeline, for a value of an image in a pass: not on the GPU
 BATCH_SECONDS = 0.005  # of a batch in a pass, for all that does not grow with its images
 START_MINUTES = 10  # Python, TensorFlow, compiling, reading and writing, on a slow file system
-LONGEST = 24 * 60  # minutes; a training that is stopped goes on from its last whole epoch with the next attempt
+# Minutes that any attempt of a training asks for at most: longer requests are often refused, and what is stopped goes on from
+# its last whole epoch with the next attempt.
+LONGEST = 24 * 60
 
 # Passes: through the network forward is one, back to weights or pixels counts as two.
 GRADIENT = 3
@@ -241,9 +243,8 @@ def training_seconds(plan: Plan, model: str) -> float:
 
 @functools.cache
 def training_minutes(plan: Plan, model: str) -> int:
-    """Of a training. One that goes on where it was stopped asks for a day at most: longer requests are often refused."""
-    found = minutes(training_seconds(plan, model))
-    return found if "substitute" in plan.entry(model) else min(found, LONGEST)
+    """Of a training, whole. One that goes on where it was stopped asks for LONGEST at most (rules/train.smk)."""
+    return minutes(training_seconds(plan, model))
 
 
 @functools.cache
