@@ -154,7 +154,6 @@ rule craft_worst_case:
         info=model_file("dataset.json"),
         clean=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/clean.csv",
         records=attack_records,
-        transfer=transfer_records,
     output:
         found=f"{RESULTS}/adversarial/{{model}}/seed{{seed}}/worst_case/norm_{{norm}}.npz",
     log:
@@ -173,7 +172,6 @@ rule craft_worst_case:
         threads=config["threads"]["craft"],
         gpu=gpu_option,
         evaluation=lambda wildcards, input: str(Path(input.clean).parent),
-        transfer=lambda wildcards, input: f"--transfer {input.transfer}" if input.transfer else "",
         recorded=recorded_options,
         options=worst_case_options,
     shell:
@@ -183,7 +181,6 @@ rule craft_worst_case:
         " --info {input.info:q}"
         " --evaluation-folder {params.evaluation:q}"
         " {params.recorded}"
-        " {params.transfer}"
         " {params.options}"
         " --seed {wildcards.seed}"
         " --threads {params.threads}"

@@ -82,7 +82,7 @@ SEEDS = config["seeds"]
 ATTACKS = list(config["attacks"])
 EPSILONS = {attack: study.epsilons_of(config, attack) for attack in ATTACKS}
 SWEEPS = list(config["iteration_sweeps"])
-CASCADE = config["worst_case"]["attacks"]
+CASCADE = study.cascade_of(config)
 NORMS = {model: study.norms_of(config, model) for model in MODELS}
 
 
@@ -378,6 +378,7 @@ def worst_case_options(wildcards):
         "epsilons": ",".join(epsilons),
         "epsilon_unit": config["epsilon_unit"],
         "norm": wildcards.norm,
+        "rounds": config["worst_case"]["rounds"],
         "batch_size": config["batch_size_attack"],
     }
     known = {
@@ -470,11 +471,9 @@ def defence_table_options():
 def findings_options():
     """Each defended model with its baseline and its claim, and what is compared."""
     words = []
-    for model in MODELS:
-        baseline = study.baseline_of(config, model)
-        if baseline and study.attacks_on(config, model):  # without an attack there is no robustness to compare
-            claim = config["models"][model].get("claim", {"text": "", "source": ""})
-            words += ["--defence", model, baseline, claim["text"], claim["source"]]
+    for model, baseline in study.judged_defences(config):
+        claim = config["models"][model].get("claim", {"text": "", "source": ""})
+        words += ["--defence", model, baseline, claim["text"], claim["source"]]
     findings = dict(config["findings"])
     if "epsilon" in findings:
         findings["epsilon"] = study.epsilon_text(findings["epsilon"])

@@ -25,7 +25,8 @@ class SmallStudy:
     epsilon): alive}. transferred: {(attack, source, target, epsilon): alive}. settings: of attacks that are not fgsm.
     zero: {(model, attack): images without a gradient}. probed: {(model, probe, attack, norm, epsilon): alive}, of the
     first `probes` images. rejected: of a model that can reject, the places of the images that it rejects, each under the
-    key of the same in the others, the model's name for clean; its images that are not alive are of a wrong class. defences: {model: defence}. datasets: {model: dataset}, d_1 if it is not there.
+    key of the same in the others, the model's name for clean; its images that are not alive are of a wrong class. rounds: of the worst cases, (phase, images attacked, broken) each;
+    moved: of them, images that fall only to other models' sets. defences: {model: defence}. datasets: {model: dataset}, d_1 if it is not there.
     """
 
     folder: Path
@@ -37,6 +38,8 @@ class SmallStudy:
     zero: dict[tuple[str, str], int] = field(default_factory=dict)
     probed: dict[tuple[str, str, str, str, str], Alive] = field(default_factory=dict)
     rejected: dict[str | tuple[str, ...], list[int]] = field(default_factory=dict)
+    rounds: dict[tuple[str, str, str], list[tuple[str, int, int]]] = field(default_factory=dict)
+    moved: dict[tuple[str, str, str], int] = field(default_factory=dict)
     defences: dict[str, str] = field(default_factory=dict)
     datasets: dict[str, str] = field(default_factory=dict)
     n: int = 100
@@ -109,8 +112,13 @@ class SmallStudy:
                 low, high = wilson_interval(int(survived.sum()), self.n)
                 numbers[epsilon] = {"n": self.n, "correct": int(survived.sum()), "accuracy": survived.mean()}
                 numbers[epsilon] |= {"ci_low": low, "ci_high": high, "broken_by": {"square": int((~survived).sum())}}
+                rows = self.rounds.get((model, norm, epsilon), [])
+                names = ("phase", "attacked", "broken", "round")
+                told = [dict(zip(names, (*row, 1 + [r[0] for r in rows[:i]].count(row[0])))) for i, row in enumerate(rows)]
+                numbers[epsilon]["rounds"] = told
+                numbers[epsilon]["broken_only_by_transfer"] = self.moved.get((model, norm, epsilon), 0)
         cascade = {"least_norm": asdict(AttackSettings("fmn", norm=norm, iterations=9))}
-        content = {"norm": norm, "epsilon_unit": self.unit, "attacks": cascade, "epsilons": numbers}
+        content = {"norm": norm, "epsilon_unit": self.unit, "attacks": cascade, "max_rounds": 4, "epsilons": numbers}
         write_records(pd.concat(parts), folder / "worst_case" / f"norm_{norm}.csv")
         write_json(folder / "worst_case" / f"norm_{norm}.json", self._described(model, seed) | content)
 

@@ -237,8 +237,8 @@ def test_an_attack_finds_what_is_accepted_and_wrong(name, norm, network):
     else:
         assert (told == 1).all()
     target = Target(network, CLIP, 1.0, 0, 4)
-    _, at, _ = find_worst_case(target, GREY, ZEROS, np.full(6, np.inf), [f"{epsilon:g}"], {"a": settings})
-    assert (at != "").sum() == fooled(told, ZEROS).sum()
+    found = find_worst_case(target, GREY, ZEROS, np.full(6, np.inf), [f"{epsilon:g}"], {"a": settings})
+    assert len(found.positions) == fooled(told, ZEROS).sum()
 
 
 @pytest.mark.parametrize("network", [TRAP, CLOSED], ids=["from accepted", "from rejected"])
@@ -287,14 +287,14 @@ def test_an_image_that_is_merely_rejected_does_not_fall_in_the_cascade():
     class Rejecting:
         scale = 1.0
 
-        def search(self, images, labels, settings, epsilon):
+        def search(self, images, labels, settings, epsilon, number):
             return images
 
         def predict(self, images):
             return np.array([0, REJECTED, 1])
 
     found = find_worst_case(Rejecting(), GREY[:3], ZEROS[:3], np.full(3, np.inf), ["0.1"], {"a": UNTARGETED["bim"]})
-    assert found[1].tolist() == ["", "", "0.1"]
+    assert found.positions.tolist() == [2] and found.epsilons.tolist() == ["0.1"]
 
 
 @pytest.mark.parametrize("method", ["fgsm", "pgd"])

@@ -21,9 +21,6 @@ from robustness.cli import (
 @in_file("--images", "The images to start from (.npz of select_evaluation_subset).")
 @in_file("--info", "dataset.json of the dataset.")
 @records_options
-@in_file(
-    "--transfer", "Records of evaluate_transfer; images that fall to another model's set are spared.", required=False
-)
 @click.option("--epsilons", required=True, help="Sizes of the perturbation, separated by commas.")
 @unit_option()
 @norm_option()
@@ -34,6 +31,13 @@ from robustness.cli import (
     nargs=2,
     metavar="NAME SETTINGS",
     help="An attack of the cascade, in the order to be tried, and its settings as a JSON object.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(min=1),
+    required=True,
+    help="The most rounds of the attacks that follow a gradient, then of those that need none. Iterations and queries double "
+    "from round to round.",
 )
 @batch_size_option()
 @seed_option("Seed of random starts.")
@@ -46,11 +50,11 @@ def main(
     info,
     evaluation_folder,
     recorded,
-    transfer,
     epsilons,
     epsilon_unit,
     norm,
     attacks,
+    rounds,
     batch_size,
     seed,
     threads,
@@ -59,7 +63,8 @@ def main(
 ):
     """Find, for each image, the smallest epsilon at which any of several attacks makes a model misclassify it.
 
-    Images that the recorded attacks broke are spared; each attack is spent on those that all before it left standing.
+    Images that the recorded attacks broke are spared; each attack is spent on those that all before it left standing. Rounds
+    of more iterations and queries follow, until one breaks less than 1 % of the images.
     """
     from dataclasses import replace
 
@@ -69,7 +74,6 @@ def main(
     from robustness.datasets import DatasetInfo, Images, to_pixels
     from robustness.epsilon_units import pixel_scale
     from robustness.files import sha256_of
-    from robustness.records import read_records
     from robustness.worst_case_records import WorstCaseSet, first_falls, read_attacks, read_clean
 
     attacks = {name: replace(settings_from_json(name, text), norm=norm) for name, text in attacks}
@@ -83,34 +87,26 @@ def main(
     devices.prepare(threads, seed, gpu)
     data, clean = DatasetInfo.load(info), Images.load(images)
     recorded = read_attacks(evaluation_folder, [(name, texts.split(",")) for name, texts in recorded])
-    tables = [recorded]
-    if transfer:
-        tables.append(read_records(transfer).query("norm == @norm"))
-    unattacked = read_clean(evaluation_folder, clean.indices)
-    known = first_falls(unattacked, *tables)
+    known = first_falls(read_clean(evaluation_folder, clean.indices), recorded)
     network = load_network(model, data.shape, len(data.classes))
     scale = pixel_scale(epsilon_unit, data.pixel_range)
     target = Target(network, data.pixel_range, scale, seed, batch_size)
     epsilons = epsilons.split(",")
-    found, found_at, found_by = find_worst_case(
-        target,
-        to_pixels(clean.images, data.pixel_range),
-        clean.labels,
-        known["falls_at"].to_numpy(),
-        epsilons,
-        attacks,
-    )
-    which = np.flatnonzero(found_at != "")
+    falls_at, pixels = known["falls_at"].to_numpy(), to_pixels(clean.images, data.pixel_range)
+    found = find_worst_case(target, pixels, clean.labels, falls_at, epsilons, attacks, rounds)
     note = {
         "norm": norm,
         "epsilon_unit": epsilon_unit,
         "epsilons": epsilons,
         "attacks": {name: as_noted(settings) for name, settings in attacks.items()},
+        "max_rounds": rounds,
+        "tried": found.tried,
         "seed": seed,
         "model_sha256": sha256_of(model),
     }
-    WorstCaseSet(found[which], clean.indices[which], found_at[which], found_by[which], note).save(output)
-    click.echo(f"{len(which)} of {len(found)} images fall only to the cascade")
+    indices = clean.indices[found.positions]
+    WorstCaseSet(found.images, indices, found.epsilons, found.attacks, found.rounds, note).save(output)
+    click.echo(f"{len(set(indices.tolist()))} of {len(clean)} images fall only to the cascade")
 
 
 if __name__ == "__main__":

@@ -33,36 +33,50 @@ def main(
     from robustness.model_files import load_network, predict_logits
     from robustness.records import read_records, write_records
     from robustness.rejection import predictions
-    from robustness.worst_case_records import WorstCaseSet, check_worst_case, first_falls, read_attacks, read_clean
+    from robustness.worst_case_records import (
+        WorstCaseSet,
+        broken_by_round,
+        check_worst_case,
+        first_falls,
+        read_attacks,
+        read_clean,
+    )
     from robustness.worst_case_records import worst_case as survival
 
     devices.prepare(threads, seed=0, gpu=gpu)
     data, clean, crafted = DatasetInfo.load(info), Images.load(images), WorstCaseSet.load(worst_case)
     check_worst_case(crafted, clean, data.pixel_range, sha256_of(model))
     network = load_network(model, data.shape, len(data.classes))
-    examples = pd.DataFrame({"index": crafted.indices, "epsilon": crafted.epsilons, "attack": crafted.attacks})
+    examples = pd.DataFrame(
+        {"index": crafted.indices, "epsilon": crafted.epsilons, "attack": crafted.attacks, "round": crafted.rounds}
+    )
     examples["label"] = pd.Series(clean.labels, clean.indices).reindex(crafted.indices).to_numpy()
     examples["prediction"] = 0
     if len(examples):
         examples["prediction"] = predictions(predict_logits(network, crafted.images), len(data.classes))
-    tables = [read_attacks(evaluation_folder, [(name, texts.split(",")) for name, texts in recorded]), examples]
+    attacked = read_attacks(evaluation_folder, [(name, texts.split(",")) for name, texts in recorded])
+    unattacked, tables = read_clean(evaluation_folder, clean.indices), [attacked, examples]
     if transfer:
         moved = read_records(transfer)
         moved = moved[moved["norm"] == crafted.note["norm"]]
-        tables.insert(1, moved.assign(attack="transfer from " + moved["source"] + ": " + moved["attack"]))
-    unattacked = read_clean(evaluation_folder, clean.indices)
+        tables.append(moved.assign(attack="transfer from " + moved["source"] + ": " + moved["attack"]))
     table = survival(first_falls(unattacked, *tables), crafted.note["epsilons"])
+    standing = first_falls(unattacked, attacked)
 
     trained = read_json(metadata)
     content = {key: trained[key] for key in ("model", "dataset", "architecture", "defence", "seed")}
-    content |= {key: crafted.note[key] for key in ("norm", "epsilon_unit", "attacks")}
+    content |= {key: crafted.note[key] for key in ("norm", "epsilon_unit", "attacks", "max_rounds")}
     content["epsilons"] = {}
     for epsilon, rows in table.groupby("epsilon", sort=False):
         n, survivors = len(rows), int(rows["survived"].sum())
         low, high = wilson_interval(survivors, n)
         found = rows.loc[~rows["survived"], "broken_by"].value_counts().sort_index().to_dict()
         numbers = {"n": n, "correct": survivors, "accuracy": survivors / n, "ci_low": low, "ci_high": high}
-        content["epsilons"][epsilon] = numbers | {"broken_by": found}
+        rounds, stands = broken_by_round(standing, examples, crafted.note["tried"][epsilon], crafted.phases, epsilon)
+        # Attacks on the model itself left them; they fall to a set that was crafted on another one.
+        only_transfer = int((stands.loc[rows["index"]].to_numpy() & ~rows["survived"].to_numpy()).sum())
+        found = {"broken_by": found, "rounds": rounds, "broken_only_by_transfer": only_transfer}
+        content["epsilons"][epsilon] = numbers | found
     write_records(table, records)
     write_json(summary, content)
 

@@ -29,7 +29,7 @@ def main(defences, epsilon, difference, verdicts, comparisons, findings, **runs)
     """Compare each defended model with its baseline, on the same images, and write what the defence was worth."""
     from robustness.files import write_text
     from robustness.findings import comparisons as compare
-    from robustness.findings import page
+    from robustness.findings_page import page
     from robustness.records import read_records, write_records
     from robustness.study_records import StudyRecords
 

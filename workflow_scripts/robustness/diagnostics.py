@@ -5,7 +5,7 @@ Of two attacks on the same images the one that breaks more is told by an exact o
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -14,6 +14,7 @@ from robustness.comparisons import mcnemar_p
 from robustness.intervals import wilson_interval
 from robustness.marks import FAIL, ORDER, PASS, WARNING
 from robustness.rejection import fooled
+from robustness.worst_case_records import GRADIENT_FREE
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Evidence:
     survivals: {epsilon: (n,) bool by image index}, as the records say. settings: None for the worst case. probes: of the
     probed images. transfer: {(source, epsilon): (n,) bool}, the same attack crafted on other models. zero_gradients:
     {n: images attacked, zero: those without a gradient}, None where none is followed. n_classes: of the dataset.
+    cascade: of the worst case, {epsilon: its summary there}: n, rounds and broken_only_by_transfer of evaluate_worst_case.
     """
 
     survivals: dict[str, pd.Series]
@@ -34,6 +36,7 @@ class Evidence:
     transfer: dict[tuple[str, str], pd.Series]
     zero_gradients: dict[str, int] | None
     n_classes: int
+    cascade: dict[str, dict] = field(default_factory=dict)
 
     def probe(self, name: str, attack: str | None, epsilon: str | None = None) -> pd.DataFrame:
         """Rows of a probe; attack None for one that concerns all attacks, epsilon None for the only one."""
@@ -234,8 +237,48 @@ def step_budget_below_epsilon(name: str, evidence: Evidence) -> Iterator[Finding
         yield Finding(epsilon, verdict, budget, float(epsilon), len(evidence.survivals[epsilon]), None, says)
 
 
+@diagnostic(
+    "the last round of the cascade still breaks 1 % of the images or more (fail: 5 % or more)",
+    "the cascade ended because its budget was spent: with more rounds the worst case would be lower",
+)
+def worst_case_converged(name: str, evidence: Evidence) -> Iterator[Finding]:
+    """Carlini et al. 2019, section 4: verify that attacks have converged; here all of them together.
+
+    Rounds are those of each phase: of the attacks that follow a gradient, and of those that need none.
+    """
+    for epsilon, told in evidence.cascade.items():
+        last = {row["phase"]: row for row in told["rounds"]}.values()
+        if not last:
+            continue  # nothing was left to attack
+        most, n = max(last, key=lambda row: row["broken"]), told["n"]
+        share = most["broken"] / n
+        verdict = FAIL if share >= 0.05 else WARNING if share >= 0.01 else PASS
+        kind = most["phase"].replace("_", "-")
+        says = f"the last {kind} round, number {most['round']}, breaks {most['broken']} of {n} images"
+        yield Finding(epsilon, verdict, share, 0.01, n, None, says)
+
+
+@diagnostic(
+    "images that every attack along the model's own gradient left fall to the search without a gradient, or to sets that were "
+    "crafted on other models: more than 1 % with the whole 95 % interval (fail: more than 5 %)",
+    "the gradients lead the attacks past examples that are there: they are masked, and the worst case may still be too high",
+)
+def broken_without_gradients(name: str, evidence: Evidence) -> Iterator[Finding]:
+    """Athalye et al. 2018, section 3.1: black-box attacks are better than white-box attacks."""
+    for epsilon, told in evidence.cascade.items():
+        searched = sum(row["broken"] for row in told["rounds"] if row["phase"] == GRADIENT_FREE)
+        moved, n = told["broken_only_by_transfer"], told["n"]
+        low, _ = wilson_interval(searched + moved, n)
+        verdict = FAIL if low > 0.05 else WARNING if low > 0.01 else PASS
+        says = (
+            f"of {n} images that search breaks {searched} which the gradients' attacks leave, other models' sets {moved} more"
+        )
+        yield Finding(epsilon, verdict, (searched + moved) / n, 0.01, n, None, says)
+
+
 # Those that mean that the gradient hides the way, and not just that an attack is weak.
-MASKING = ("zero_gradients", *(name for name in DIAGNOSTICS if name.startswith("weaker_than")), "survives_huge_epsilon")
+MASKING = ("zero_gradients", *(name for name in DIAGNOSTICS if name.startswith("weaker_than")))
+MASKING += ("survives_huge_epsilon", "broken_without_gradients")
 UNTARGETED_ONLY = tuple(name for name in DIAGNOSTICS if name not in ("zero_gradients", "step_budget_below_epsilon"))
 
 # Those that hold an attack against others that stay in the ball of epsilon, or against itself with a longer reach.

@@ -347,19 +347,22 @@ def sweep_minutes(plan: Plan, model: str, sweep: str) -> int:
 
 def _cascade(plan: Plan, norm: str) -> list[dict]:
     """The attacks of the worst case that work in a norm."""
-    return [
-        each for each in plan.config["worst_case"]["attacks"].values() if norm in declaration_of(each["method"]).norms
-    ]
+    cascade = study.cascade_of(plan.config).values()
+    return [attack for attack in cascade if norm in declaration_of(attack["method"]).norms]
 
 
 @functools.cache
 def worst_case_minutes(plan: Plan, model: str, norm: str) -> int:
-    """Of the cascade, as if every image withstood all of it at every epsilon; attacks of least norm run once for all."""
+    """Of the cascade, as if every image withstood two rounds of it at every epsilon; attacks of least norm run once for all.
+
+    Later rounds are spent on the few images that are left.
+    """
     n_epsilons, total = len(study.worst_case_epsilons(plan.config, model, norm)), 0.0
     for attack in _cascade(plan, norm):
         runs = 1 if declaration_of(attack["method"]).minimum_norm else n_epsilons
         total += runs * _crafting(plan, model, attack)
-    return minutes(total)
+    efforts = sum(2**number for number in range(min(plan.config["worst_case"]["rounds"], 2)))
+    return minutes(efforts * total)
 
 
 @functools.cache

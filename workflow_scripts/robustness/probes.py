@@ -130,8 +130,9 @@ class Probes:
     def _cascade(self, cascade: dict[str, AttackSettings], norm: str, huge: str) -> None:
         """All attacks of the worst case at the huge epsilon."""
         falls_at = np.where(fooled(self.target.predict(self.images), self.labels), 0, np.inf)
-        found, _, _ = find_worst_case(self.target, self.images, self.labels, falls_at, [huge], cascade)
-        self._note("huge_epsilon", "worst_case", norm, huge, np.arange(len(self.labels)), self.target.predict(found))
+        found, reached = find_worst_case(self.target, self.images, self.labels, falls_at, [huge], cascade), self.images.copy()
+        reached[found.positions] = found.images
+        self._note("huge_epsilon", "worst_case", norm, huge, np.arange(len(self.labels)), self.target.predict(reached))
 
     def _note(self, probe: str, attack: str, norm: str, epsilon: str, which: np.ndarray, predicted: np.ndarray) -> None:
         columns = {"probe": probe, "attack": attack, "norm": norm, "epsilon": epsilon}

@@ -21,7 +21,10 @@ from robustness.network_settings import WITH_BASE, WITH_WIDTH, check_head
 from robustness.published import AVERAGES, Published, read_published
 from robustness.technique_files import technique_names, technique_settings
 
-RESERVED = ("worst_case", "worst_case_norm_inf", "worst_case_norm_2", "clean", "iterations")  # names no attack may have
+LAST_ATTACK = "gradient_free"  # the name, in all results, of the attack that every worst case ends with
+FEWEST_QUERIES = 100  # of that attack: with fewer it would find next to nothing
+# Names that no attack may have.
+RESERVED = ("worst_case", "worst_case_norm_inf", "worst_case_norm_2", "clean", "iterations", LAST_ATTACK)
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -253,6 +256,11 @@ def norms_of(config: dict, model: str) -> list[str]:
     return [norm for norm in dict.fromkeys(map(norm_of, attacks)) if norm in NORMS]
 
 
+def cascade_of(config: dict) -> dict[str, dict]:
+    """The attacks of the worst case, in their order, the one that needs no gradient last."""
+    return config["worst_case"]["attacks"] | {LAST_ATTACK: config["worst_case"]["gradient_free"]}
+
+
 def worst_case_epsilons(config: dict, model: str, norm: str) -> list[str]:
     """All epsilons above 0 at which a model is attacked within them in a norm, rising."""
     texts = {text for name in bounded_attacks_on(config, model, norm) for text in epsilons_of(config, name)}
@@ -275,6 +283,20 @@ def baseline_of(config: dict, model: str) -> str | None:
     ]
     same = [name for name in plain if config["models"][name]["architecture"] == entry["architecture"]]
     return next(iter(same + plain), None)
+
+
+def judged_defences(config: dict) -> list[tuple[str, str]]:
+    """(model, baseline) of the defences that the answer page judges: those that are attacked, and are no mere means.
+
+    A teacher is a means to its student, and is judged only if its entry names a `baseline` or a `claim` of its own.
+    """
+    teachers = {entry["teacher"] for entry in config["models"].values() if "teacher" in entry}
+    pairs = []
+    for model, entry in config["models"].items():
+        means = model in teachers and not {"baseline", "claim"} & set(entry)
+        if (baseline := baseline_of(config, model)) and attacks_on(config, model) and not means:
+            pairs.append((model, baseline))
+    return pairs
 
 
 def _may_be_baseline(entry: dict) -> bool:
@@ -328,7 +350,7 @@ def warnings_of(config: dict) -> list[str]:
     runs = {f"attacks.{name}": (attack, epsilons_of(config, name)) for name, attack in config["attacks"].items()}
     for name, sweep in config["iteration_sweeps"].items():
         runs[f"iteration_sweeps.{name}"] = longest_run(sweep), [epsilon_text(sweep["epsilon"])]
-    for name, attack in config["worst_case"]["attacks"].items():
+    for name, attack in cascade_of(config).items():
         settings = settings_of(attack)
         if not reaches_epsilon(settings, "1"):
             found.append(
@@ -398,6 +420,59 @@ def example_epsilon(config: dict, attack: str) -> str | None:
     return next((text for text in texts if float(text) == wanted), None)
 
 
+def _check_cascade(config: dict, sources: dict) -> None:
+    """Raises UserError for an attack that does not fit into the worst case."""
+    for name, attack in config["worst_case"]["attacks"].items():
+        if name in RESERVED:
+            raise UserError(
+                f"worst_case.attacks.{name}: the name {name} means something else in the results: choose another."
+            )
+        if name in config["attacks"]:
+            raise UserError(
+                f"attacks.{name}: worst_case.attacks has an attack of this name too, and both would be counted as one: "
+                "rename one of them."
+            )
+        _check_of_cascade(f"worst_case.attacks.{name}", attack, config, sources)
+    last, where = config["worst_case"]["gradient_free"], "worst_case.gradient_free"
+    if "queries" not in declaration_of(last["method"]).keys or settings_of(last).climbed_loss:
+        raise UserError(f"{where}.method is {last['method']}, which is no search without gradients: take square.")
+    if last["queries"] < FEWEST_QUERIES:
+        raise UserError(
+            f"{where}.queries is {last['queries']}, too few to find what gradients hide: take {FEWEST_QUERIES} or more."
+        )
+    _check_of_cascade(where, last, config, sources)
+    cascade = [declaration_of(attack["method"]).norms for attack in config["worst_case"]["attacks"].values()]
+    for norm in dict.fromkeys(norm for model in config["models"] for norm in norms_of(config, model)):
+        if not any(norm in norms for norms in cascade):
+            raise UserError(
+                f"worst_case.attacks has none that works in norm {norm}, in which models are attacked: add one."
+            )
+
+
+def _check_of_cascade(where: str, attack: dict, config: dict, sources: dict) -> None:
+    norms = declaration_of(attack["method"]).norms
+    if not set(norms) & set(NORMS):
+        raise UserError(
+            f"{where}.method is {attack['method']}, which works in norm {', '.join(norms)}; the worst case is counted in norm "
+            f"{', '.join(NORMS)}: remove it."
+        )
+    idle = [key for key in ("norm", "target", "models", "epsilons") if key in attack]
+    if idle := [key for key in idle if (key, str(attack[key])) != ("norm", norms[0])]:  # which the schema fills in
+        raise UserError(
+            f"{where}.{idle[0]} is not for the worst case, which takes norms and epsilons from the study's attacks: remove it."
+        )
+    if "step" in attack:
+        raise UserError(
+            f"{where}.step would be one step for all epsilons, which the cascade goes through: set relative_step instead."
+        )
+    if not settings_of(attack).bounded:
+        raise UserError(
+            f"{where}.clip lets images leave the ball of epsilon, within which the worst case is counted: remove it."
+        )
+    _check_steps(where, attack)
+    _check_loss(where, attack, config, config["models"], sources)
+
+
 def check_study(config: dict, sources: dict) -> None:
     """Check what no schema can say: names that must exist, sizes that must fit. Raises UserError with one sentence.
 
@@ -413,46 +488,7 @@ def check_study(config: dict, sources: dict) -> None:
         _check_dataset(f"datasets.{name}", dataset, sources)
     for name, model in config["models"].items():
         _check_model(config, name, model, sources)
-    for name, attack in config["worst_case"]["attacks"].items():
-        idle = [key for key in ("norm", "target", "models", "epsilons") if key in attack]
-        norms = declaration_of(attack["method"]).norms
-        if not set(norms) & set(NORMS):
-            raise UserError(
-                f"worst_case.attacks.{name}.method is {attack['method']}, which works in norm {', '.join(norms)}; the worst case is "
-                f"counted in norm {', '.join(NORMS)}: remove it."
-            )
-        if idle := [key for key in idle if (key, str(attack[key])) != ("norm", norms[0])]:  # which the schema fills in
-            raise UserError(
-                f"worst_case.attacks.{name}.{idle[0]} is not for the worst case, which takes norms and epsilons from the "
-                "study's attacks: remove it."
-            )
-        if "step" in attack:
-            raise UserError(
-                f"worst_case.attacks.{name}.step would be one step for all epsilons, which the cascade goes through: set "
-                "relative_step instead."
-            )
-        if not settings_of(attack).bounded:
-            raise UserError(
-                f"worst_case.attacks.{name}.clip lets images leave the ball of epsilon, within which the worst case is "
-                "counted: remove it."
-            )
-        if name in RESERVED:
-            raise UserError(
-                f"worst_case.attacks.{name}: the name {name} means something else in the results: choose another."
-            )
-        if name in config["attacks"]:
-            raise UserError(
-                f"attacks.{name}: worst_case.attacks has an attack of this name too, and both would be counted as one: "
-                "rename one of them."
-            )
-        _check_steps(f"worst_case.attacks.{name}", attack)
-        _check_loss(f"worst_case.attacks.{name}", attack, config, config["models"], sources)
-    cascade = [declaration_of(attack["method"]).norms for attack in config["worst_case"]["attacks"].values()]
-    for norm in dict.fromkeys(norm for model in config["models"] for norm in norms_of(config, model)):
-        if not any(norm in norms for norms in cascade):
-            raise UserError(
-                f"worst_case.attacks has none that works in norm {norm}, in which models are attacked: add one."
-            )
+    _check_cascade(config, sources)
     for name, attack in config["attacks"].items():
         if name in RESERVED:
             raise UserError(f"attacks.{name}: the name {name} means something else in the results: choose another.")
@@ -763,7 +799,7 @@ def _check_loss(where: str, attack: dict, config: dict, models: Iterable[str], s
 
 def _check_sweep(config: dict, name: str, sweep: dict, sources: dict) -> None:
     where, text = f"iteration_sweeps.{name}", epsilon_text(sweep["epsilon"])
-    if name in (*RESERVED, *config["attacks"], *config["worst_case"]["attacks"]):
+    if name in (*RESERVED, *config["attacks"], *cascade_of(config)):
         raise UserError(f"{where}: the name {name} means something else in the results: choose another.")
     if sweep["iterations"] != sorted(sweep["iterations"]):
         raise UserError(f"{where}.iterations are {', '.join(map(str, sweep['iterations']))}: put them in rising order.")

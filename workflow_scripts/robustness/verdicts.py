@@ -48,7 +48,8 @@ def _evidence(study: StudyRecords, model: str, seed: int, n_classes: int):
     for norm in norms:
         wide = study.worst_case(model, seed, norm)
         survivals = {epsilon: wide[epsilon] for epsilon in wide.columns}
-        yield WORST_CASE, norm, Evidence(survivals, None, probes[probes["norm"] == norm], {}, None, n_classes)
+        cascade = study.worst_case_summary(model, seed, norm)["epsilons"]
+        yield WORST_CASE, norm, Evidence(survivals, None, probes[probes["norm"] == norm], {}, None, n_classes, cascade)
 
 
 def concerning(

@@ -1,8 +1,13 @@
-"""Attacks in a cascade: each is spent only on the images that all before it left standing."""
+"""Attacks in a cascade: each is spent only on the images that all before it left standing.
+
+The cascade goes on in rounds of growing effort, first with the attacks that follow a gradient, then with those that need
+none, until a round breaks less than CONVERGED of the images or the rounds are spent. What each round broke is judged by
+robustness/diagnostics.py: a worst case that has not converged says more about the attacks than about the model.
+"""
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,8 +17,10 @@ from robustness.evaluation import perturbation_norms
 from robustness.first_errors import first_errors
 from robustness.model_files import predict_logits
 from robustness.rejection import fooled, n_classes_of, predictions
+from robustness.worst_case_records import GRADIENT, GRADIENT_FREE, phase_of
 
 LOG = logging.getLogger(__name__)
+CONVERGED = 0.01  # a round that breaks a smaller share of the images is the last
 
 
 @dataclass(frozen=True)
@@ -26,18 +33,27 @@ class Target:
     seed: int
     batch_size: int
 
-    def craft(self, images: np.ndarray, labels: np.ndarray, settings: AttackSettings, epsilon: str) -> np.ndarray:
-        """Adversarial images of an untargeted attack; epsilon as text, in its unit."""
-        sizes = self._sizes(settings, epsilon)
-        return craft(self.network, images, labels, settings, *sizes, self.clip, self.seed, self.batch_size)[0]
+    def craft(
+        self, images: np.ndarray, labels: np.ndarray, settings: AttackSettings, epsilon: str, number: int = 1
+    ) -> np.ndarray:
+        """Adversarial images of an untargeted attack; epsilon as text, in its unit. number: of the round, whose chance it is."""
+        sizes, seed = self._sizes(settings, epsilon), self._seed_of(number)
+        return craft(self.network, images, labels, settings, *sizes, self.clip, seed, self.batch_size)[0]
 
-    def search(self, images: np.ndarray, labels: np.ndarray, settings: AttackSettings, epsilon: str) -> np.ndarray:
+    def search(
+        self, images: np.ndarray, labels: np.ndarray, settings: AttackSettings, epsilon: str, number: int = 1
+    ) -> np.ndarray:
         """The same where only errors count: an image is done with at its first, if the attack allows that."""
         early = settings.declaration.first_error and settings.bounded and not settings.targeted
         if not early:
-            return self.craft(images, labels, settings, epsilon)
-        context = context_of(self.network, settings, *self._sizes(settings, epsilon), self.clip, self.seed)
+            return self.craft(images, labels, settings, epsilon, number)
+        sizes, seed = self._sizes(settings, epsilon), self._seed_of(number)
+        context = context_of(self.network, settings, *sizes, self.clip, seed)
         return first_errors(context, images, labels, self.batch_size)
+
+    def _seed_of(self, number: int) -> int:
+        """The seed of a round: the target's own in the first, and another in each after it."""
+        return self.seed if number == 1 else int(np.random.default_rng([self.seed, number]).integers(2**31))
 
     def _sizes(self, settings: AttackSettings, epsilon: str) -> tuple[float, float]:
         """Epsilon and step in pixel units."""
@@ -48,6 +64,81 @@ class Target:
         return predictions(predict_logits(self.network, images, self.batch_size), n_classes_of(self.network))
 
 
+@dataclass(frozen=True)
+class Found:
+    """The examples that a cascade found, in the order of the rounds; of one image several, each of a smaller epsilon.
+
+    positions: (k,) int64, of the images. images: (k, h, w, c) float32. epsilons, attacks: (k,) texts. rounds: (k,) int64,
+    from 1. tried: {epsilon: {phase: rounds in which images were attacked at it}}.
+    """
+
+    positions: np.ndarray
+    images: np.ndarray
+    epsilons: np.ndarray
+    attacks: np.ndarray
+    rounds: np.ndarray
+    tried: dict[str, dict[str, int]]
+
+
+class _Search:
+    """The state of a cascade: at which epsilon each image has fallen, and the examples that made it."""
+
+    def __init__(self, target: Target, images: np.ndarray, labels: np.ndarray, falls_at: np.ndarray, epsilons: list[str]):
+        self.target, self.images, self.labels, self.epsilons = target, images, labels, epsilons
+        self.falls_at = falls_at.astype(float).copy()
+        self.found: list[tuple[np.ndarray, np.ndarray, str, str, int]] = []  # positions, images, epsilon, attack, round
+
+    def standing(self, epsilon: str) -> np.ndarray:
+        """Positions of the images that are not known to fall at an epsilon."""
+        return np.flatnonzero(self.falls_at > float(epsilon))
+
+    def spend(self, name: str, settings: AttackSettings, epsilon: str, standing_at: str, number: int) -> None:
+        """One attack at an epsilon, on the images that stand at another (the same, but for an attack of least norm)."""
+        todo = self.standing(standing_at)
+        if not len(todo):
+            return
+        started = time.monotonic()
+        images, labels = self.images[todo], self.labels[todo]
+        crafted = self.target.search(images, labels, settings, epsilon, number)
+        wrong = fooled(self.target.predict(crafted), labels)
+        norms = perturbation_norms(crafted, images)[f"l{settings.norm}"] / self.target.scale
+        least_norm, fell = settings.declaration.minimum_norm, 0
+        for text in self.epsilons if least_norm else [epsilon]:
+            # An attack at one epsilon is held to it by the evaluation; that of least norm is put where it belongs here.
+            within = norms <= float(text) if least_norm else True
+            new = np.flatnonzero(wrong & within & (self.falls_at[todo] > float(text)))
+            if len(new):
+                self.found.append((todo[new], crafted[new], text, name, number))
+                self.falls_at[todo[new]] = float(text)
+            fell += len(new)
+        seconds = time.monotonic() - started
+        LOG.info(
+            "round %d, epsilon %s, %s: %d of %d fell, %.1f s", number, epsilon, name, fell, len(todo), seconds
+        )
+
+    def round(self, attacks: dict[str, AttackSettings], active: list[str], number: int) -> None:
+        """Each attack once: those of least norm first, for all epsilons together, the others at each active epsilon."""
+        for name, settings in attacks.items():
+            if settings.declaration.minimum_norm:
+                self.spend(name, settings, self.epsilons[-1], active[0], number)
+        for epsilon in active:
+            for name, settings in attacks.items():
+                if not settings.declaration.minimum_norm:
+                    self.spend(name, settings, epsilon, epsilon, number)
+
+
+def with_more_effort(settings: AttackSettings, number: int) -> AttackSettings:
+    """An attack as it is in a round of this number, from 1: iterations and queries double from round to round.
+
+    Steps are halved as often, so that the way stays as long. What is drawn differs from round to round, so that a random
+    start is a restart.
+    """
+    factor, keys = 2 ** (number - 1), settings.declaration.keys
+    more = {key: getattr(settings, key) * factor for key in ("iterations", "queries") if key in keys}
+    finer = {key: getattr(settings, key) / factor for key in ("step", "relative_step") if getattr(settings, key)}
+    return replace(settings, **more, **finer)
+
+
 def find_worst_case(
     target: Target,
     images: np.ndarray,
@@ -55,45 +146,39 @@ def find_worst_case(
     falls_at: np.ndarray,
     epsilons: list[str],
     attacks: dict[str, AttackSettings],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Look for an example of each image at the smallest epsilon: (images (n, h, w, c), epsilons (n,), attacks (n,)).
+    rounds: int = 1,
+) -> Found:
+    """Look for an example of each image at the smallest epsilon.
 
-    images: pixels. falls_at: (n,), the epsilon at which an image is known to fall, infinity where none is; nothing is
-    spent on it from there on. epsilons: texts; they are gone through rising, since what is found at one lies within all
-    larger ones. attacks: tried in their order, those of least norm first and once for all epsilons.
-    Where nothing was found (or known before), epsilon and attack are '' and the image is the given one.
+    images: (n, h, w, c) pixels. falls_at: (n,), the epsilon at which an image is known to fall, infinity where none is;
+    nothing is spent on it from there on. epsilons: texts; they are gone through rising, since what is found at one lies
+    within all larger ones. attacks: {name: settings}, tried in their order, those of least norm first and once for all
+    epsilons; those that follow a gradient first, all their rounds. rounds: the most rounds of each of the two phases.
     """
     epsilons = sorted((text for text in epsilons if float(text) > 0), key=float)
-    best, found_at = images.copy(), np.full(len(images), "", dtype="<U32")
-    found_by = np.full(len(images), "", dtype="<U64")
-    falls_at = falls_at.astype(float).copy()
-
-    def spend(name: str, settings: AttackSettings, todo: np.ndarray, epsilon: str, least_norm: bool) -> None:
-        started = time.monotonic()
-        crafted = target.search(images[todo], labels[todo], settings, epsilon)
-        wrong = fooled(target.predict(crafted), labels[todo])
-        norms = perturbation_norms(crafted, images[todo])[f"l{settings.norm}"] / target.scale
-        fell = 0
-        for text in epsilons if least_norm else [epsilon]:
-            # An attack at one epsilon is held to it by the evaluation; that of least norm is put where it belongs here.
-            within = norms <= float(text) if least_norm else True
-            new = np.flatnonzero(wrong & within & (falls_at[todo] > float(text)))
-            best[todo[new]], found_at[todo[new]], found_by[todo[new]] = crafted[new], text, name
-            falls_at[todo[new]] = float(text)
-            fell += len(new)
-        LOG.info("epsilon %s, %s: %d of %d fell, %.1f s", epsilon, name, fell, len(todo), time.monotonic() - started)
-
-    for name, settings in attacks.items():
-        if epsilons and settings.declaration.minimum_norm:
-            todo = np.flatnonzero(falls_at > float(epsilons[0]))
-            if len(todo):
-                spend(name, settings, todo, epsilons[-1], least_norm=True)
-    for epsilon in epsilons:
-        for name, settings in attacks.items():
-            if settings.declaration.minimum_norm:
-                continue
-            todo = np.flatnonzero(falls_at > float(epsilon))
-            if not len(todo):
+    search = _Search(target, images, labels, falls_at, epsilons)
+    tried = {epsilon: {GRADIENT: 0, GRADIENT_FREE: 0} for epsilon in epsilons}
+    for phase in (GRADIENT, GRADIENT_FREE):
+        of_phase = {name: settings for name, settings in attacks.items() if phase_of(settings) == phase}
+        active = epsilons if of_phase else []
+        for number in range(1, rounds + 1):
+            active = [epsilon for epsilon in active if len(search.standing(epsilon))]
+            if not active:
                 break
-            spend(name, settings, todo, epsilon, least_norm=False)
-    return best, found_at, found_by
+            before = {epsilon: len(search.standing(epsilon)) for epsilon in epsilons}
+            stronger = {name: with_more_effort(settings, number) for name, settings in of_phase.items()}
+            search.round(stronger, active, number)
+            tried |= {epsilon: tried[epsilon] | {phase: number} for epsilon in active}
+            broken = {epsilon: before[epsilon] - len(search.standing(epsilon)) for epsilon in epsilons}
+            active = [epsilon for epsilon in epsilons if broken[epsilon] > 0 and broken[epsilon] >= CONVERGED * len(images)]
+    return _found(search, tried)
+
+
+def _found(search: _Search, tried: dict[str, dict[str, int]]) -> Found:
+    positions = np.concatenate([part[0] for part in search.found] or [np.zeros(0, np.int64)])
+    images = np.concatenate([part[1] for part in search.found] or [search.images[:0]])
+    texts = [
+        np.array([part[place] for part in search.found for _ in part[0]], dtype=kind)
+        for place, kind in ((2, "<U32"), (3, "<U64"), (4, np.int64))
+    ]
+    return Found(positions, images, *texts, tried)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from robustness.attack_settings import AttackSettings, settings_from_note
 from robustness.datasets import Images, to_pixels
 from robustness.errors import UserError
 from robustness.evaluation import checked_norms
@@ -15,30 +16,46 @@ from robustness.files import read_npz, write_npz
 from robustness.records import read_attack_records, read_records
 from robustness.rejection import fooled
 
+# The phases of a cascade, in their order.
+GRADIENT, GRADIENT_FREE = "gradient", "gradient_free"
+
+
+def phase_of(settings: AttackSettings) -> str:
+    """The phase that an attack of the cascade belongs to: whether it follows a gradient."""
+    return GRADIENT if settings.climbed_loss else GRADIENT_FREE
+
 
 @dataclass(frozen=True)
 class WorstCaseSet:
-    """The examples of one model that a cascade found, one an image: that of the smallest epsilon.
+    """The examples of one model that a cascade found; of one image several, if later ones have a smaller epsilon.
 
     images: (k, h, w, c) float32. indices: (k,) int64, of the images they come from. epsilons, attacks: (k,) texts.
-    note: norm, epsilon_unit, epsilons, attacks with their settings, seed and model_sha256.
+    rounds: (k,) int64, the round of its phase in which each was found, from 1. note: norm, epsilon_unit, epsilons, attacks
+    with their settings in the first round, in their order, the most rounds of a phase as max_rounds, seed, model_sha256,
+    and tried: {epsilon: {phase: rounds in which images were attacked at it}}.
     """
 
     images: np.ndarray
     indices: np.ndarray
     epsilons: np.ndarray
     attacks: np.ndarray
+    rounds: np.ndarray
     note: dict
 
     def save(self, path: str | Path) -> None:
         """Write the set; equal sets give equal bytes."""
         arrays = {"images": self.images, "indices": self.indices, "epsilons": self.epsilons, "attacks": self.attacks}
-        write_npz(path, **arrays, note=np.array(json.dumps(self.note, sort_keys=True)))
+        write_npz(path, **arrays, rounds=self.rounds, note=np.array(json.dumps(self.note, sort_keys=True)))
+
+    @property
+    def phases(self) -> dict[str, str]:
+        """The phase of each attack."""
+        return {name: phase_of(settings_from_note(told)) for name, told in self.note["attacks"].items()}
 
     @staticmethod
     def load(path: str | Path) -> "WorstCaseSet":
         """Read what save wrote; raises UserError for a broken or foreign file."""
-        *arrays, note = read_npz(path, "images", "indices", "epsilons", "attacks", "note")
+        *arrays, note = read_npz(path, "images", "indices", "epsilons", "attacks", "rounds", "note")
         try:
             return WorstCaseSet(*arrays, json.loads(str(note)))
         except json.JSONDecodeError as error:
@@ -55,7 +72,8 @@ def check_worst_case(
     if found.note["model_sha256"] != model_sha256:
         raise UserError(f"{what} was crafted on another model, so this would be a transfer result: craft it again.")
     place = {index: i for i, index in enumerate(clean.indices.tolist())}
-    if len(set(found.indices.tolist())) < len(found.indices) or not set(found.indices.tolist()) <= set(place):
+    pairs = set(zip(found.indices.tolist(), found.epsilons.astype(float).tolist()))
+    if len(pairs) < len(found.indices) or not set(found.indices.tolist()) <= set(place):
         raise UserError(f"{what} comes from other images than the evaluation subset: craft it again.")
     source = to_pixels(clean.images, pixel_range)[[place[index] for index in found.indices.tolist()]]
     epsilons = found.epsilons.astype(float)
@@ -101,6 +119,31 @@ def first_falls(clean: pd.DataFrame, *attacked: pd.DataFrame) -> pd.DataFrame:
     first = every.sort_values("falls_at", kind="stable").drop_duplicates("index")
     found = clean[["index", "label"]].merge(first, on="index", how="left")
     return found.fillna({"falls_at": float("inf"), "epsilon": "", "by": ""})
+
+
+def broken_by_round(
+    standing: pd.DataFrame, examples: pd.DataFrame, tried: dict[str, int], phases: dict[str, str], epsilon: str
+) -> tuple[list[dict], pd.Series]:
+    """What each round of a cascade broke at one epsilon, and which images stand after the last: (rounds, (n,) bool).
+
+    standing: of first_falls, without the cascade: index, falls_at. examples: index, label, prediction, epsilon, attack,
+    round. tried: {phase: rounds in which images were attacked at this epsilon}. phases: {attack: phase}. A round: phase,
+    round, attacked and broken, in images. What a round at other epsilons found besides counts with the last one here.
+    """
+    stands = (standing["falls_at"] > float(epsilon)).set_axis(standing["index"])
+    here = examples[fooled(examples["prediction"], examples["label"])]
+    here = here[here["epsilon"].astype(float) <= float(epsilon)]
+    rounds = []
+    for phase in (GRADIENT, GRADIENT_FREE):
+        of_phase, last = here[here["attack"].map(phases) == phase], tried[phase]
+        for number in range(1, max(last, 1) + 1):
+            of_round = of_phase["round"] >= number if number >= last else of_phase["round"] == number
+            fell = stands & stands.index.isin(of_phase.loc[of_round, "index"])
+            if last or fell.any():
+                counts = {"attacked": int(stands.sum()), "broken": int(fell.sum())}
+                rounds.append({"phase": phase, "round": number} | counts)
+            stands &= ~fell
+    return rounds, stands
 
 
 def worst_case(falls: pd.DataFrame, epsilons: Iterable[str]) -> pd.DataFrame:
