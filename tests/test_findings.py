@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 from small_study import SmallStudy
 
+from robustness import tables
 from robustness.attack_settings import AttackSettings
 from robustness.comparisons import holm
 from robustness.findings import comparisons, page
@@ -295,6 +296,52 @@ def test_what_is_left_of_a_gain_is_real_only_beyond_chance(tmp_path):
 def test_a_worst_case_that_fails_calls_no_gain_real(tmp_path):
     _, text = found(study(tmp_path, probed=HUGE, together=together(plain=40, guarded=110)))
     assert "How much of the gain is real is not decided: the worst case itself fails its diagnosis." in text
+
+
+def collapsed(folder, clean: int) -> SmallStudy:
+    """The defended model answers class 3 whatever it sees and keeps that under every attack: clean images are right, 20 of 200."""
+    of_class_3 = list(range(3, 10 * clean, 10))
+    attacks = {
+        "fgsm": AttackSettings("fgsm"),
+        "aimed": AttackSettings("fgsm", target="least_likely"),
+        "loose": AttackSettings("bim", relative_step=1, iterations=2, clip="pixel_range"),
+        "few": AttackSettings("jsma", norm="0", own={"theta": 1}),
+        "round": AttackSettings("fgsm", norm="2"),
+    }
+    alive = {"plain": 2, "guarded": of_class_3}
+    return study(
+        folder,
+        clean={"plain": 180, "guarded": of_class_3},
+        attacked={(name, model, "0.1"): alive[model] for name in attacks for model in alive},
+        together={(model, norm, "0.1"): alive[model] for norm in ("inf", "2") for model in alive},
+        settings=attacks,
+        zero={},
+    )
+
+
+def test_a_network_that_answers_by_guessing_has_no_robust_accuracy_at_all(tmp_path):
+    """20 of 200 images are right; were all classes alike, guessing would get as many."""
+    records, verdicts = collapsed(tmp_path, clean=20).read()
+    for model, raised in (("guarded", "fail"), ("plain", "pass")):
+        rows = verdicts[(verdicts["model"] == model) & (verdicts["diagnostic"] == "answers_by_guessing")]
+        judged = set(zip(rows["attack"], rows["norm"]))
+        singles = {("fgsm", "inf"), ("aimed", "inf"), ("loose", "inf"), ("few", "0"), ("round", "2")}
+        assert judged == singles | {("worst_case", "inf"), ("worst_case", "2")}
+        assert set(rows["verdict"]) == {raised} and set(rows["epsilon"]) == {""}
+    robust, worst = tables.robust_accuracy(records, verdicts), tables.worst_case(records, verdicts)
+    for table in (robust, worst):
+        assert set(table.loc[table["model"] == "guarded", "verdict"]) == {"fail"}
+        assert "fail" not in set(table.loc[table["model"] == "plain", "verdict"])
+    assert len(robust) == 10 and len(worst) == 4
+
+
+def test_a_network_that_answers_by_guessing_has_no_gain_and_is_not_masked(tmp_path):
+    table, text = found(collapsed(tmp_path, clean=20))
+    rows = table[table["attack"].isin(["fgsm", "worst_case"]) & (table["norm"] == "inf")]
+    assert (rows["difference"] > 0.08).all() and (rows["p_holm"] < 0.05).all()
+    assert set(table.loc[table["attack"] != "clean", "verdict_model"]) == {"fail"}
+    assert not table["masked"].any() and "it is masking" not in text and "it is real" not in text
+    assert "**is not decided: the worst case itself fails its diagnosis" in text and "it **stands" not in text
 
 
 def test_models_that_were_not_attacked_alike_are_told(tmp_path):
