@@ -34,11 +34,31 @@ def probe(name: str, survived: pd.Series, attack: str = "", epsilon: str = "0.1"
     )
 
 
-def evidence(survivals=None, *probes, settings=PGD, transfer=None, zero=None, n=1000, n_classes=10) -> Evidence:
-    """survivals: {epsilon: alive}; zero: images of n; what is not given has nothing against the attack."""
+def evidence(
+    survivals=None, *probes, settings=PGD, transfer=None, zero=None, n=1000, n_classes=10, clean=()
+) -> Evidence:
+    """survivals: {epsilon: alive}; zero: images of n; clean: of `answers`. What is not given has nothing against the attack."""
     table = pd.concat(probes) if probes else probe("none", alive(0, 0))
     told = None if zero is None else {"n": n, "zero": zero}
-    return Evidence(survivals or {}, settings, table, transfer or {}, told, n_classes)
+    clean = pd.DataFrame(list(clean), columns=["label", "prediction"])
+    return Evidence(survivals or {}, settings, table, transfer or {}, told, n_classes, clean)
+
+
+def answers(*counts: tuple[int, int, int], n_classes: int = 10) -> Evidence:
+    """An attack on a model of which these are the answers unattacked: (label, prediction, number of images)."""
+    pairs = [(label, prediction) for label, prediction, number in counts for _ in range(number)]
+    return evidence({}, n_classes=n_classes, clean=pairs)
+
+
+def balanced(right: int, n: int = 100) -> Evidence:
+    """As many images of each of ten classes; so many are right, and the wrong ones are spread over all classes."""
+    return evidence({}, clean=[(i % 10, i % 10 if i < right else (i + 1 + i // 10 % 9) % 10) for i in range(n)])
+
+
+def constant(n_of_each: int, right_of_each: int) -> Evidence:
+    """A model that answers class 0 on as many images of each of ten classes, but for so many of each other class."""
+    others = [(label, label, right_of_each) for label in range(1, 10)]
+    return answers((0, 0, n_of_each), *others, *((label, 0, n_of_each - right_of_each) for label in range(1, 10)))
 
 
 def against(name: str, n: int, attacked: int, reference: int, first: int = 0, to: str = "") -> Evidence:
@@ -72,6 +92,13 @@ def stepping(**settings) -> Evidence:
 
 
 # Diagnostic, verdict (None: nothing is said at all), evidence.
+def cascade(n: int, *rounds: tuple[str, int], moved: int = 0) -> Evidence:
+    """A worst case of n images. rounds: (phase, images broken) each; moved: images that fall to other models' sets alone."""
+    rows = [{"phase": phase, "round": i + 1, "attacked": n, "broken": broken} for i, (phase, broken) in enumerate(rounds)]
+    found = {"0.1": {"n": n, "rounds": rows, "broken_only_by_transfer": moved}}
+    return replace(evidence(settings=None), cascade=found)
+
+
 CASES = [
     # more than 10 % fail, more than 1 % warn
     ("zero_gradients", FAIL, evidence(zero=101)),
@@ -137,11 +164,65 @@ CASES = [
     ("gains_from_iterations", PASS, twice(20, 1)),  # 5 %, but of 20 images that says little
     ("gains_from_iterations", PASS, twice(100, 0, standing=0)),  # none stood, so that none was tried
     ("gains_from_iterations", None, twice(100, 30, settings=FGSM)),
+    ("worst_case_converged", FAIL, cascade(100, ("gradient", 9), ("gradient", 5))),
+    ("worst_case_converged", FAIL, cascade(100, ("gradient", 0), ("gradient_free", 5))),
+    ("worst_case_converged", WARNING, cascade(100, ("gradient", 90), ("gradient", 1), ("gradient_free", 0))),
+    ("worst_case_converged", PASS, cascade(101, ("gradient", 90), ("gradient", 1), ("gradient_free", 1))),
+    ("worst_case_converged", PASS, cascade(100, ("gradient", 90), ("gradient", 0))),
+    ("worst_case_converged", None, cascade(100)),  # nothing was left for it
+    ("worst_case_converged", None, evidence({"0.1": alive(200, 60)})),
+    # of 100 images 10 are more than 5 % with the whole interval, 4 more than 1 %
+    ("broken_without_gradients", FAIL, cascade(100, ("gradient", 30), ("gradient_free", 6), ("gradient_free", 4))),
+    ("broken_without_gradients", FAIL, cascade(100, ("gradient", 30), ("gradient_free", 6), moved=5)),
+    ("broken_without_gradients", WARNING, cascade(100, ("gradient", 30), ("gradient_free", 9))),
+    ("broken_without_gradients", WARNING, cascade(100, moved=4)),
+    ("broken_without_gradients", PASS, cascade(100, ("gradient", 30), ("gradient_free", 2))),
+    ("broken_without_gradients", PASS, cascade(100, ("gradient", 60))),
+    ("broken_without_gradients", None, evidence({"0.1": alive(200, 60)})),
     ("step_budget_below_epsilon", FAIL, stepping(step=0.01, iterations=39)),
     ("step_budget_below_epsilon", FAIL, stepping(relative_step=0.25, iterations=3)),
     ("step_budget_below_epsilon", PASS, stepping(step=0.01, iterations=40)),  # exactly, whatever binary fractions say
     ("step_budget_below_epsilon", PASS, stepping(relative_step=0.1, iterations=10)),
     ("step_budget_below_epsilon", None, evidence({"0.4": alive(9, 9)}, settings=FGSM)),
+    # guessing gets 10 of 100 images of 10 classes: the interval of 17 reaches down to 10.9 %, that of 16 to 10.1 %, of 15 to
+    # 9.3 %
+    ("answers_by_guessing", PASS, balanced(17)),
+    ("answers_by_guessing", PASS, balanced(16)),
+    ("answers_by_guessing", FAIL, balanced(15)),
+    ("answers_by_guessing", FAIL, balanced(10)),
+    ("answers_by_guessing", FAIL, balanced(0)),
+    ("answers_by_guessing", FAIL, constant(10, 0)),
+    ("answers_by_guessing", PASS, balanced(3, n=8)),  # 37.5 % [13.7, 69.4], every class has an eighth
+    (
+        "answers_by_guessing",
+        FAIL,
+        answers((0, 0, 2), (1, 1, 1), *((c, c + 1, 1) for c in range(2, 7))),
+    ),  # class 0: a quarter
+    # of 10,000 images an accuracy of 19 % is above guessing for sure, but 91 % of the answers are class 0; at 19.99 % it is
+    # 90.01 %, at 20.08 % 89.92 %
+    ("answers_by_guessing", FAIL, constant(1000, 100)),
+    ("answers_by_guessing", FAIL, constant(1000, 111)),
+    ("answers_by_guessing", PASS, constant(1000, 112)),
+    # exactly nine tenths are enough
+    ("answers_by_guessing", FAIL, answers((0, 0, 500), (1, 0, 400), (1, 1, 100), n_classes=2)),
+    ("answers_by_guessing", PASS, answers((0, 0, 500), (1, 0, 399), (1, 1, 101), n_classes=2)),
+    # 85 % of the images are class 0: 90 % of the answers are its share and 5 points, 95 % are 10 points more
+    ("answers_by_guessing", PASS, answers((0, 0, 850), (1, 0, 50), (1, 1, 100), n_classes=2)),
+    ("answers_by_guessing", FAIL, answers((0, 0, 850), (1, 0, 100), (1, 1, 50), n_classes=2)),
+    # 95 % of the images are class 0: always to answer it is guessing, to find most of the others is not
+    ("answers_by_guessing", FAIL, answers((0, 0, 950), (1, 0, 50), n_classes=2)),
+    ("answers_by_guessing", PASS, answers((0, 0, 950), (1, 0, 15), (1, 1, 35), n_classes=2)),
+    # a rejection is neither right nor a class
+    ("answers_by_guessing", FAIL, answers(*((c, -1, 10) for c in range(10)))),
+    ("answers_by_guessing", PASS, answers(*((c, -1, 79) for c in range(10)), *((c, c, 21) for c in range(10)))),
+    ("answers_by_guessing", FAIL, answers(*((c, -1, 90) for c in range(10)), *((c, c, 10) for c in range(10)))),
+    # 14 % of 1,000 are right, and 90 % of the 400 answers are class 0, 10 % of the accepted images
+    (
+        "answers_by_guessing",
+        FAIL,
+        answers(*((c, 0, 100) for c in range(3)), (3, 0, 60), (3, 3, 40), *((c, -1, 100) for c in range(4, 10))),
+    ),
+    ("answers_by_guessing", None, evidence()),
 ]
 
 
@@ -155,7 +236,8 @@ def test_no_diagnostic_is_without_a_case_that_fires_and_one_that_does_not():
     assert {name for name, verdict, _ in CASES if verdict == FAIL} == set(DIAGNOSTICS)
     assert {name for name, verdict, _ in CASES if verdict == PASS} == set(DIAGNOSTICS)
     warning = {name for name, verdict, _ in CASES if verdict == WARNING}
-    assert warning == set(DIAGNOSTICS) - {"step_budget_below_epsilon"}  # a budget reaches epsilon or it does not
+    # A budget reaches epsilon or it does not; a model that guesses has no robust accuracy at all.
+    assert warning == set(DIAGNOSTICS) - {"step_budget_below_epsilon", "answers_by_guessing"}
 
 
 def test_every_diagnostic_is_told_in_words():
@@ -174,6 +256,20 @@ def test_a_finding_tells_its_numbers():
     assert (found.epsilon, found.value, found.reference, found.n) == ("0.1", 0.6, 0.5, 100)
     assert found.p == pytest.approx(2**-10)
     assert found.says == "this attack leaves 60.0 % of 100 images, a gradient-free search 50.0 %"
+
+
+def test_a_guess_is_told_with_its_accuracy_and_its_commonest_answer():
+    """Of 100 images 10 are right; 1.96 standard errors below that Wilson's interval begins at 5.5 %."""
+    (found,) = DIAGNOSTICS["answers_by_guessing"]("a", constant(10, 0))
+    assert (found.epsilon, found.value, found.reference, found.n, found.p) == ("", 0.1, 0.1, 100, None)
+    assert found.says == (
+        "unattacked, 10.0 % of 100 images are right (interval from 5.5 %), guessing gets 10.0 %; class 0 takes 100.0 % of "
+        "the answers"
+    )
+    (found,) = DIAGNOSTICS["answers_by_guessing"]("a", constant(1000, 100))
+    assert (found.value, found.reference, found.n) == (0.91, 0.9, 10_000) and "19.0 % of 10000" in found.says
+    (found,) = DIAGNOSTICS["answers_by_guessing"]("a", answers((3, -1, 5)))
+    assert found.says.endswith("guessing gets 100.0 %; no image is accepted")
 
 
 def test_only_images_that_were_probed_are_compared():
@@ -224,30 +320,31 @@ def bad(settings: AttackSettings | None, name: str = "a") -> Evidence:
         rows += [probe("one_step", alive(200, 50), name, epsilon)]
         rows += [probe("twice_the_iterations", alive(200, 50), name, epsilon)]
     transfer = {("b", epsilon): alive(200, 50) for epsilon in survivals}
-    return evidence(survivals, *rows, settings=settings, transfer=transfer, zero=100, n=200)
+    return evidence(survivals, *rows, settings=settings, transfer=transfer, zero=100, n=200, clean=[(0, 0), (1, 0)])
 
 
 def test_an_attack_can_have_everything_against_it():
     table = diagnose("a", bad(AttackSettings("pgd", step=0.001, iterations=10)))
     assert set(table.loc[table["verdict"] == FAIL, "diagnostic"]) == set(DIAGNOSTICS)
     assert list(table.columns) == ["diagnostic", "epsilon", "verdict", "value", "reference", "n", "p", "says"]
-    one_for_all = {"zero_gradients", "survives_huge_epsilon"}
+    one_for_all = {"zero_gradients", "survives_huge_epsilon", "answers_by_guessing"}
     assert set(table.loc[table["epsilon"] == "", "diagnostic"]) == one_for_all
 
 
-def test_a_targeted_attack_is_judged_by_its_gradient_and_its_budget_alone():
+def test_a_targeted_attack_is_judged_by_its_gradient_its_budget_and_the_model_alone():
     """Which error it finds is its own business: that others find more is no sign of weakness."""
     targeted = AttackSettings("pgd", step=0.001, iterations=10, target="least_likely")
     table = diagnose("a", bad(targeted))
-    assert set(table["diagnostic"]) == {"zero_gradients", "step_budget_below_epsilon"}
+    assert set(table["diagnostic"]) == {"zero_gradients", "step_budget_below_epsilon", "answers_by_guessing"}
     assert set(diagnose("a", bad(replace(targeted, step=0.1)))["verdict"]) == {PASS, FAIL}
 
 
 def test_an_attack_that_leaves_the_ball_is_not_held_against_what_stays_within():
-    """Its gradient, its steps, a rise with epsilon and the huge epsilon need no ball."""
+    """Its gradient, its steps, a rise with epsilon, the huge epsilon and the model's own answers need no ball."""
     loose = AttackSettings("bim", step=0.001, iterations=10, clip="pixel_range")
     told = diagnose("a", bad(loose))
     without = {"zero_gradients", "rises_with_epsilon", "survives_huge_epsilon", "step_budget_below_epsilon"}
+    without |= {"answers_by_guessing"}
     assert set(told["diagnostic"]) == without
     assert set(diagnose("a", bad(replace(loose, clip="ball")))["diagnostic"]) == set(DIAGNOSTICS)
 
@@ -257,12 +354,15 @@ def test_the_worst_case_has_no_steps_and_no_iterations():
     case = bad(None, "worst_case")
     case = replace(case, transfer={}, zero_gradients=None, probes=case.probes[~case.probes["probe"].isin(["one_step"])])
     table = diagnose("worst_case", case)
-    assert set(table["diagnostic"]) == {"weaker_than_gradient_free", "weaker_than_noise", "survives_huge_epsilon"}
+    expected = {"weaker_than_gradient_free", "weaker_than_noise", "survives_huge_epsilon", "answers_by_guessing"}
+    assert set(table["diagnostic"]) == expected
 
 
 def test_masking_is_meant_by_some_diagnostics_only():
     assert set(diagnostics.MASKING) < set(DIAGNOSTICS)
-    assert not set(diagnostics.MASKING) & {"rises_with_epsilon", "gains_from_iterations", "step_budget_below_epsilon"}
+    assert not set(diagnostics.MASKING) & {
+        *("rises_with_epsilon", "gains_from_iterations", "step_budget_below_epsilon", "answers_by_guessing")
+    }
 
 
 def test_nothing_known_is_nothing_said():

@@ -280,7 +280,7 @@ def test_an_attack_of_norm_0_is_told_in_shares_and_has_no_worst_case(tmp_path):
     assert moved == 0.05 and set(found.worst_case["norm"]) == {"inf"}
     assert len(found.transfer.query("attack == 'few'")) == 3
     raised = set(found.verdicts.query("attack == 'few'")["diagnostic"])
-    assert raised == {"zero_gradients", "weaker_than_transfer"}
+    assert raised == {"zero_gradients", "weaker_than_transfer", "answers_by_guessing"}
     page = findings.page(
         findings.comparisons(found.study, found.verdicts, [("b", "a")], 0.05), {}, {}, ["fmn"], None, 0.05, [1]
     )

@@ -13,7 +13,7 @@ from robustness.attack_settings import AttackSettings, reaches_epsilon
 from robustness.comparisons import mcnemar_p
 from robustness.intervals import wilson_interval
 from robustness.marks import FAIL, ORDER, PASS, WARNING
-from robustness.rejection import fooled
+from robustness.rejection import REJECTED, fooled
 from robustness.worst_case_records import GRADIENT_FREE
 
 
@@ -26,8 +26,10 @@ class Evidence:
 
     survivals: {epsilon: (n,) bool by image index}, as the records say. settings: None for the worst case. probes: of the
     probed images. transfer: {(source, epsilon): (n,) bool}, the same attack crafted on other models. zero_gradients:
-    {n: images attacked, zero: those without a gradient}, None where none is followed. n_classes: of the dataset.
-    cascade: of the worst case, {epsilon: its summary there}: n, rounds and broken_only_by_transfer of evaluate_worst_case.
+    {n: images attacked, zero: those without a gradient}, None where none is followed. n_classes: of the dataset. clean:
+    label and prediction of the images that are attacked, unattacked (prediction is -1 where one is rejected); empty where
+    they are not known. cascade: of the worst case, {epsilon: its summary there}: n, rounds and broken_only_by_transfer
+    of evaluate_worst_case.
     """
 
     survivals: dict[str, pd.Series]
@@ -36,6 +38,7 @@ class Evidence:
     transfer: dict[tuple[str, str], pd.Series]
     zero_gradients: dict[str, int] | None
     n_classes: int
+    clean: pd.DataFrame = field(default_factory=pd.DataFrame)
     cascade: dict[str, dict] = field(default_factory=dict)
 
     def probe(self, name: str, attack: str | None, epsilon: str | None = None) -> pd.DataFrame:
@@ -75,6 +78,11 @@ def diagnostic(raised_if: str, means: str) -> Callable:
 
 def _survived(rows: pd.DataFrame) -> pd.Series:
     return (~fooled(rows["prediction"], rows["label"])).set_axis(rows["index"])
+
+
+def _guessing(labels: pd.Series, n_classes: int) -> float:
+    """The accuracy of guessing: that of a random class, or of always the largest class among the labels if that is more."""
+    return max(1 / n_classes, float(labels.value_counts(normalize=True).max()))
 
 
 def _percent(share: float) -> str:
@@ -193,7 +201,7 @@ def survives_huge_epsilon(name: str, evidence: Evidence) -> Iterator[Finding]:
     rows = evidence.probe("huge_epsilon", name)
     if len(rows):
         alive = _survived(rows)
-        guessing = max(1 / evidence.n_classes, float(rows["label"].value_counts(normalize=True).max()))
+        guessing = _guessing(rows["label"], evidence.n_classes)
         low, _ = wilson_interval(int(alive.sum()), len(alive))
         verdict = FAIL if low > guessing else WARNING if alive.mean() > guessing else PASS
         share, epsilon = float(alive.mean()), rows["epsilon"].iloc[0]
@@ -276,10 +284,55 @@ def broken_without_gradients(name: str, evidence: Evidence) -> Iterator[Finding]
         yield Finding(epsilon, verdict, (searched + moved) / n, 0.01, n, None, says)
 
 
+@diagnostic(
+    "the 95 % interval of the clean accuracy on the attacked images reaches down to what guessing gets right (the largest "
+    "class, if that is more); or at least nine tenths of the answers are one class, ten points or more above its share of the "
+    "labels",
+    "the network has collapsed or learnt nothing: an answer that hardly depends on the image does not change under attack "
+    "either, which is no robustness",
+)
+def answers_by_guessing(name: str, evidence: Evidence) -> Iterator[Finding]:
+    """Robust accuracy presupposes a classifier: one that answers a constant keeps its accuracy whatever the attack does.
+
+    Where one class has more than nine tenths of the images, a good classifier answers it as often, so that its answers
+    alone say nothing: there only the accuracy decides. Between eight and nine tenths the excess over the labels decides.
+
+    Of a model that can reject, a rejected image is not right, as everywhere, since guessing without ever rejecting is open
+    to it, too: one that rejects so much that it gets no more right than guessing has nothing that an attack could take.
+    Rejection is no class: only the answers to accepted images are counted, and compared with the labels of the same images.
+    """
+    n = len(evidence.clean)
+    if not n:
+        return
+    labels, predictions = evidence.clean["label"], evidence.clean["prediction"]
+    correct, guessing = int((predictions == labels).sum()), _guessing(labels, evidence.n_classes)
+    low, _ = wilson_interval(correct, n)
+    accepted = predictions != REJECTED
+    answers, constant, told = int(accepted.sum()), False, "no image is accepted"
+    if answers:
+        counts = predictions[accepted].value_counts()
+        common, times = counts.index[0], int(counts.iloc[0])
+        excess = times - int((labels[accepted] == common).sum())
+        constant = (
+            10 * times >= 9 * answers and 10 * excess >= answers
+        )  # of counts, so that nine tenths are nine tenths
+        told = f"class {common} takes {_percent(times / answers)} of the answers"
+    says = (
+        f"unattacked, {_percent(correct / n)} of {n} images are right (interval from {_percent(low)}), guessing gets "
+        f"{_percent(guessing)}; {told}"
+    )
+    if constant and low > guessing:
+        yield Finding("", FAIL, times / answers, 0.9, answers, None, says)
+    else:
+        yield Finding("", FAIL if low <= guessing else PASS, correct / n, guessing, n, None, says)
+
+
 # Those that mean that the gradient hides the way, and not just that an attack is weak.
 MASKING = ("zero_gradients", *(name for name in DIAGNOSTICS if name.startswith("weaker_than")))
 MASKING += ("survives_huge_epsilon", "broken_without_gradients")
-UNTARGETED_ONLY = tuple(name for name in DIAGNOSTICS if name not in ("zero_gradients", "step_budget_below_epsilon"))
+UNTARGETED_ONLY = tuple(
+    name for name in DIAGNOSTICS if name not in ("zero_gradients", "step_budget_below_epsilon", "answers_by_guessing")
+)
 
 # Those that hold an attack against others that stay in the ball of epsilon, or against itself with a longer reach.
 BOUNDED_ONLY = (*(name for name in DIAGNOSTICS if name.startswith("weaker_than")), "gains_from_iterations")
@@ -288,8 +341,8 @@ BOUNDED_ONLY = (*(name for name in DIAGNOSTICS if name.startswith("weaker_than")
 def diagnose(name: str, evidence: Evidence) -> pd.DataFrame:
     """All findings on one attack: diagnostic, epsilon, verdict, value, reference, n, p, says.
 
-    A targeted attack is not meant to find any error, so that only its gradient and its budget are judged; one that
-    epsilon does not bound is not held against what happens within epsilon.
+    A targeted attack is not meant to find any error, so that only its gradient, its budget and the model itself are judged;
+    one that epsilon does not bound is not held against what happens within epsilon.
     """
     settings = evidence.settings
     left_out = UNTARGETED_ONLY if settings is not None and settings.targeted else ()

@@ -131,7 +131,7 @@ def _status(answer: Answer, rows: pd.DataFrame) -> str:
 
 
 def _cause(attacked: pd.DataFrame) -> str:
-    return "masking" if attacked["masked"].any() else "the weakness of the attack"
+    return "masking" if attacked["masked"].any() else "due to the weakness of the attack"
 
 
 def _what_is_left(attacked: pd.DataFrame, together: pd.DataFrame) -> tuple[str, str]:
@@ -152,8 +152,8 @@ def _what_is_left(attacked: pd.DataFrame, together: pd.DataFrame) -> tuple[str, 
     if _direction(together) < 1:
         beyond = f"Of the gain of {_points(gain)} points no statistically significant one is left"
         if together["effect_high"].iloc[0] > gain / 2:
-            return "not decided", f"{beyond}, but too few images or trainings to call it {cause}."
-        return cause.removeprefix("the "), f"{beyond}: it is {cause}{on}."
+            return "not decided", f"{beyond}, but too few images or trainings to say how much of it is {cause}."
+        return f"{'masking' if cause == 'masking' else 'a weak attack'}{on}", f"{beyond}: it is {cause}{on}."
     lost = (gain - left) / gain
     if lost <= SHARE_LOST:
         return f"a gain{on}", (

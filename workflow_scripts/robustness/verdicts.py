@@ -32,7 +32,7 @@ def _evidence(study: StudyRecords, model: str, seed: int, n_classes: int):
     attacks, norms = study.attacks_on(model), study.norms.get(model, [])
     if not any(float(epsilon) > 0 for epsilons in attacks.values() for epsilon in epsilons):
         return
-    probes, told = study.probes(model, seed), study.probes_summary(model, seed)
+    clean, probes, told = study.clean(model, seed), study.probes(model, seed), study.probes_summary(model, seed)
     zero = told["zero_gradients"]
     moved = study.transfer(model, seed)
     for attack, epsilons in attacks.items():
@@ -44,12 +44,16 @@ def _evidence(study: StudyRecords, model: str, seed: int, n_classes: int):
             rows = moved[moved["attack"] == attack]
             transfer = {key: survived(part) for key, part in rows.groupby(["source", "epsilon"], sort=False)}
         of_norm = probes[probes["norm"] == settings.norm]
-        yield attack, settings.norm, Evidence(survivals, settings, of_norm, transfer, zero.get(attack), n_classes)
+        yield (
+            attack,
+            settings.norm,
+            Evidence(survivals, settings, of_norm, transfer, zero.get(attack), n_classes, clean),
+        )
     for norm in norms:
         wide = study.worst_case(model, seed, norm)
         survivals = {epsilon: wide[epsilon] for epsilon in wide.columns}
-        cascade = study.worst_case_summary(model, seed, norm)["epsilons"]
-        yield WORST_CASE, norm, Evidence(survivals, None, probes[probes["norm"] == norm], {}, None, n_classes, cascade)
+        of_norm, cascade = probes[probes["norm"] == norm], study.worst_case_summary(model, seed, norm)["epsilons"]
+        yield WORST_CASE, norm, Evidence(survivals, None, of_norm, {}, None, n_classes, clean, cascade)
 
 
 def concerning(
