@@ -365,7 +365,7 @@ def changed(path: str, value) -> dict:
         ("iteration_sweeps/sweep/iterations", [1, 40, 400], [("sweep_minutes", ("plain", "sweep"))]),
         ("epsilons", [0.1, 0.2, 0.3, 0.4], [("worst_case_minutes", ("plain", "inf"))]),
         ("diagnosis", {"queries": 5000}, [("probe_minutes", ("plain",))]),
-        ("worst_case", {"attacks": {"square": {"method": "square", "queries": 50000}}}, [("worst_case_minutes", ("plain", "inf"))]),
+        ("worst_case", {"gradient_free": {"method": "square", "queries": 50000}}, [("worst_case_minutes", ("plain", "inf"))]),
         ("batch_size_attack", 1000, [("crafting_memory", ("plain",))]),
     ],
 )  # fmt: skip

@@ -82,6 +82,9 @@ HEATED = {
 }
 
 
+SEARCH = {"method": "square", "queries": 100}
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -115,6 +118,13 @@ HEATED = {
         ({"worst_case/attack": {}}, ["worst_case", "unknown key attack", "attacks"]),
         ({"worst_case/attacks": {}}, ["worst_case.attacks", "of a length of at least 1"]),
         ({"worst_case/attacks/clean": {"method": "noise"}}, ["worst_case.attacks.clean", "choose another"]),
+        ({"worst_case/attacks/gradient_free": {"method": "noise"}}, ["worst_case.attacks.gradient_free", "choose another"]),
+        ({"attacks/gradient_free": PGD}, ["attacks.gradient_free", "choose another"]),
+        ({"worst_case/gradient_free": PGD}, ["worst_case.gradient_free.method is pgd", "take square"]),
+        ({"worst_case/gradient_free": {"method": "noise"}}, ["worst_case.gradient_free.method is noise", "take square"]),
+        ({"worst_case/gradient_free": SEARCH | {"queries": 99}}, ["worst_case.gradient_free.queries is 99", "take 100 or more"]),
+        ({"worst_case/gradient_free": SEARCH | {"norm": 2}}, ["worst_case.gradient_free.norm", "remove it"]),
+        ({"worst_case/rounds": 0}, ["worst_case.rounds is 0", "at least 1"]),
         (
             {"sources": {"two": {"format": "image_folder", "licence": "?", "mirrors": ["x"], "image_size": [8, 8], "n_classes": 2}},
              "datasets/d": {"source": "two", "evaluation": {"n": 2}}, "models/m": MODEL | {"dataset": "d"},
@@ -538,7 +548,8 @@ def test_defaults_are_filled_in(config):
     assert filled["attacks"]["p"]["random_start"] is True and filled["attacks"]["p"]["norm"] == "inf"
     assert "step" not in filled["models"]["m"]
     assert "precision" not in filled["models"]["m"]["training"]  # the command line without it stays what it was
-    assert {attack["method"] for attack in filled["worst_case"]["attacks"].values()} == {"fmn", "pgd", "apgd", "square"}
+    assert [attack["method"] for attack in study.cascade_of(filled).values()] == ["fmn", "pgd", "apgd", "apgd", "square"]
+    assert filled["worst_case"]["gradient_free"]["queries"] == 1000 and filled["worst_case"]["rounds"] == 4
     assert filled["worst_case"]["attacks"]["apgd_margin"]["restarts"] == 1
     assert filled["diagnosis"] == {"images": 100, "queries": 200, "huge_epsilon": 0.5}
     assert filled["findings"] == {"difference": 0.05}
@@ -743,7 +754,7 @@ def test_a_file_that_declares_what_can_not_be_is_told(tmp_path, monkeypatch, lin
 def test_the_default_cascade_is_a_right_one(config):
     del config["worst_case"]
     filled = check(config)
-    for name, attack in filled["worst_case"]["attacks"].items():
+    for name, attack in study.cascade_of(filled).items():
         for norm in ("inf", "2"):
             settings = study.settings_of(attack, 1, norm)
             assert settings.norm == norm and not settings.targeted, name
@@ -752,6 +763,25 @@ def test_the_default_cascade_is_a_right_one(config):
 def test_a_cascade_may_say_the_norm_that_is_the_default(config):
     config["worst_case"]["attacks"] = {"x": PGD | {"norm": "inf"}}
     check(config)
+
+
+@pytest.mark.parametrize(
+    ("changes", "judged"),
+    [
+        ({}, ["distilled"]),
+        ({"models/teacher/baseline": "undefended"}, ["teacher", "distilled"]),
+        ({"models/teacher/claim": {"text": "it helps", "source": "me"}}, ["teacher", "distilled"]),
+        ({"attacks/fgsm/models": ["undefended"], "attacks/pgd/models": ["undefended"]}, []),
+        ({"models/hot": {"temperature": 9}}, ["distilled", "hot"]),
+    ],
+    ids=["a teacher is a means", "with a baseline", "with a claim", "not attacked", "no teacher of another"],
+)
+def test_which_defences_the_page_judges(config, changes, judged):
+    for path, value in changes.items():
+        put(config, path, value)
+    if "models/hot" in changes:
+        config["models"]["hot"] = config["models"]["undefended"] | {"temperature": 9}
+    assert study.judged_defences(check(config)) == [(model, "undefended") for model in judged]
 
 
 NAMES = ("plain", "wide", "hot", "student", "elsewhere", "alone")

@@ -179,7 +179,8 @@ def test_the_worst_case_is_every_attack_together(tiny_run):
             assert len(together) == 30 and not survivors & fallen
             # What fell beyond the records is the cascade's, and was found by a name of its own.
             others = {row["broken_by"] for row in together} - {"", "clean", "fgsm", "pgd", "fgsm_targeted"}
-            assert all(name in ("least_norm", "apgd_dlr") or name.startswith("transfer from ") for name in others)
+            own = ("least_norm", "apgd_dlr", "gradient_free")
+            assert all(name in own or name.startswith("transfer from ") for name in others)
             assert int(table[epsilon]["correct"]) == len(survivors)
             fallen |= {row["index"] for row in together if row["survived"] != "True"}
 
@@ -367,6 +368,23 @@ def test_one_more_epsilon_plans_only_its_own_sets(tiny_copy):
     assert set(jobs) == {"craft_adversarial"} | SCORED | TOGETHER | LAST
     assert len(jobs["craft_adversarial"]) == 5 and all("epsilon=0.07" in job for job in jobs["craft_adversarial"])
     assert len(jobs["evaluate_attack"]) == 5 and not any("targeted" in job for job in jobs["evaluate_attack"])
+
+
+def test_one_more_model_costs_its_own_work(tiny_copy):
+    """Of the others only the transfers between it and them, what is counted with these, tables and figures are made again."""
+    entry = "  second: {dataset: fashion_mnist, architecture: lenet5, training: *recipe}\nattacks:\n"
+    edit(tiny_copy, TINY, "attacks:\n  fgsm:", entry + "  fgsm:")
+    jobs = planned(tiny_copy)
+    own = {"train_model", "craft_path", "craft_adversarial", "craft_worst_case", "probe_model", "evaluate_model"}
+    own |= {"evaluate_attack", "plot_examples", "plot_training", "plot_confusion"}
+    for rule in own:
+        assert jobs[rule] and all("model=second" in job for job in jobs[rule]), rule
+    scored = {"evaluate_transfer", "evaluate_worst_case"}
+    for rule in scored:
+        assert sorted(job.split(",")[0] for job in jobs[rule]) == [
+            f"model={model}" for model in ("distilled", "second", "teacher", "undefended")
+        ]
+    assert set(jobs) - own - scored <= LAST | {"aggregate_training"}
 
 
 def test_one_epsilon_less_crafts_nothing(tiny_copy):
