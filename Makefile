@@ -15,7 +15,15 @@
 PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
-PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+# --no-cache-dir: pip's cache would lie in the home folder.
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --no-cache-dir --quiet
+
+# Snakemake, matplotlib and Keras write into the home folder; where that is not possible, into the clone.
+ifneq ($(shell test -w "$$HOME" && echo writable),writable)
+export XDG_CACHE_HOME ?= $(CURDIR)/.snakemake/cache
+export MPLCONFIGDIR ?= $(CURDIR)/.snakemake/cache/matplotlib
+export KERAS_HOME ?= $(CURDIR)/.snakemake/cache/keras
+endif
 
 .PHONY: run test ahead docs docs-fashion-mnist docs-temperature-sweep docs-cifar-small docs-reviewed-defences bench lock clean
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,26 @@ TINY = "tests/configs/tiny.yaml"
 # Files of tests that take minutes each, the longest first: begun last, one of them would run alone at the end.
 LONG = ("test_slurm.py", "test_workflow.py", "test_conda.py")
 
+# Variables that name folders to write to, or settings that change what Snakemake does.
+ELSEWHERE = ("KERAS_HOME", "MPLCONFIGDIR", "PIP_CACHE_DIR", "SNAKEMAKE_", "XDG_")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each process of tests, and what it starts, an empty home in the temporary folder, before any test file is imported.
+
+    Snakemake, matplotlib, Keras, pip and the Adversarial Robustness Toolbox write into the home folder. The last does so when it
+    is imported, and breaks if another process has written half of its file. The user's home is not written, and need not exist.
+    """
+    # Where pip finds packages is still the user's choice.
+    settings = Path(os.environ.get("XDG_CONFIG_HOME") or f"{os.environ.get('HOME')}/.config", "pip/pip.conf")
+    if settings.exists():
+        os.environ.setdefault("PIP_CONFIG_FILE", str(settings))
+    for name in [name for name in os.environ if name.startswith(ELSEWHERE)]:
+        del os.environ[name]
+    home = tempfile.TemporaryDirectory(prefix="home-", ignore_cleanup_errors=True)
+    config.add_cleanup(home.cleanup)
+    os.environ["HOME"] = home.name
+
 
 def pytest_collection_modifyitems(items: list) -> None:
     """Long files first."""
@@ -24,8 +45,9 @@ def pytest_collection_modifyitems(items: list) -> None:
 
 def copy_project(target: Path) -> Path:
     """Copy what git tracks, or would track, to a folder: a clean clone of the working tree."""
+    # safe.directory: Git refuses a clone that belongs to another user, and the user's setting for it is not read (see above).
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        ["git", "-c", f"safe.directory={ROOT}", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
     for name in filter(None, listed.split("\0")):

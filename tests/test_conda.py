@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from pathlib import Path
 
 import pytest
 import yaml
@@ -73,17 +72,12 @@ class Study:
 
     def __init__(self, folder):
         self.folder, self.project = folder, copy_project(folder / "project")
-        # A home of its own keeps what conda, pip, Snakemake and matplotlib write out of the user's; variables of another
-        # conda or Python would lead them elsewhere.
-        elsewhere = ("CONDA", "_CE_", "KERAS", "MPL", "PYTHON", "SNAKEMAKE", "VIRTUAL_ENV", "XDG_")
+        # Variables of another conda or Python would lead elsewhere. conda and pip write gigabytes: to a home that is removed.
+        elsewhere = ("CONDA", "_CE_", "KERAS", "PYTHON", "VIRTUAL_ENV")
         self.surroundings = {key: value for key, value in os.environ.items() if not key.startswith(elsewhere)}
         for key, name in (("HOME", "home"), ("TMPDIR", "tmp")):
             (folder / name).mkdir()
             self.surroundings[key] = str(folder / name)
-        # Where pip finds packages is still for the user to say.
-        settings = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config"), "pip/pip.conf")
-        if settings.exists():
-            self.surroundings.setdefault("PIP_CONFIG_FILE", str(settings))
 
         # The first `python` on PATH fails, so every program of the workflow has to run in an environment.
         (folder / "bin").mkdir()
