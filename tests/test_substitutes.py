@@ -116,7 +116,11 @@ def substitute_of(logits, first: Images, settings: Substitution, epochs: int = 2
         make_optimizer(recipe.optimizer, 1, 1), TemperedCrossEntropy(1.0, True), metrics=[accuracy_metric(recipe)]
     )
     data = TrainingData(first, images(8), (0.0, 1.0), 4)
-    return network, target, train_on_answers(target, settings, network, network, data, recipe, seed=1)
+    history = train_on_answers(target, settings, network, network, data, recipe, seed=1)
+    np.testing.assert_array_equal(
+        data.train.labels, np.concatenate(target.told)[np.concatenate(target.told) != REJECTED]
+    )
+    return network, target, history
 
 
 def linear_target(images):
@@ -206,4 +210,5 @@ def test_the_program_notes_the_queries(tmp_path, threads_stay):
         np.testing.assert_array_equal(one, another)
     metadata = json.loads((tmp_path / "metadata.json").read_text())
     assert (metadata["queries"], metadata["epochs"], metadata["kept_epoch"]) == (24, 2, 2)
+    assert metadata["loss_of_guessing"]["images"] == 24  # with the target's answers, not the labels of the dataset
     assert metadata["settings"]["rounds"] == 2 and metadata["settings"]["epsilon_unit"] == "0-1"

@@ -6,7 +6,7 @@ import pytest
 
 from robustness.errors import UserError
 from robustness.records import read_records, write_records
-from robustness.training_table import COLUMNS, training_markdown, training_table
+from robustness.training_table import COLUMNS, ended_above_guessing, training_markdown, training_table
 
 HISTORY = "epoch,accuracy,extra_loss,loss,val_accuracy,val_loss,learning_rate,seconds\n"
 
@@ -65,6 +65,38 @@ def test_the_text_has_a_line_a_training(trainings):
     assert plain["training accuracy"] == "70.00" and plain["validation loss"] == "0.5000"
     assert plain["times baseline"] == "" and guarded["times baseline"] == "2.50 x plain"
     assert guarded["validation accuracy"] == "37.50" and guarded["defence"] == "defensive_distillation"
+
+
+@pytest.fixture
+def beside_guessing(tmp_path):
+    """Four models: sound, exploded, one whose loss is no number, and one of a version that did not compare."""
+    row = "1,0.5,9,2.0,0.6,1.5,0.1,30.0"
+    for model, loss, above in (("sound", 0.25, False), ("exploded", 5.6e7, True), ("broken", None, True)):
+        numbers = {"loss": loss, "guessing": 2.30258509, "images": 1000, "above": above}
+        write_training(tmp_path, model, 1, 10.0, 1, [row], loss_of_guessing=numbers)
+    write_training(tmp_path, "earlier", 1, 10.0, 1, [row])
+    return training_table(tmp_path, ["sound", "exploded", "broken", "earlier"], [1], {}, {})
+
+
+def test_a_training_that_did_not_end_below_guessing_is_named(beside_guessing):
+    text = training_markdown(beside_guessing)
+    before, _, _ = text.partition("| dataset")
+    assert "exploded, seed 1 (5.6e+07, guessing 2.303); broken, seed 1 (nan, guessing 2.303). Lower the" in before
+    assert "sound" not in before and "earlier" not in before and "guessing" not in text.removeprefix(before)
+    assert "guessing" not in training_markdown(beside_guessing.iloc[[0, 3]])
+
+
+def test_the_file_tells_which_did_not_end_below_guessing(beside_guessing, tmp_path):
+    assert beside_guessing["above_guessing"].tolist() == [False, True, True, ""]
+    write_records(beside_guessing, tmp_path / "training.csv")
+    again = read_records(tmp_path / "training.csv")
+    assert again["above_guessing"].tolist() == ["False", "True", "True", ""]
+    assert again["final_loss"].tolist() == ["0.25", "56000000", "", ""]
+    assert again["loss_of_guessing"].tolist() == ["2.30258509"] * 3 + [""]
+    for table in (beside_guessing, again):
+        assert ended_above_guessing(table)["model"].tolist() == ["exploded", "broken"]
+    write_records(beside_guessing.iloc[:3], tmp_path / "training.csv")  # then pandas reads booleans
+    assert ended_above_guessing(read_records(tmp_path / "training.csv"))["model"].tolist() == ["exploded", "broken"]
 
 
 @pytest.mark.parametrize("kept", [None, 0, 4])

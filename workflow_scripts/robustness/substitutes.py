@@ -110,9 +110,10 @@ def train_on_answers(
 ) -> list[dict]:
     """Train a substitute; return the history of robustness.training.fit over all rounds, with `round` and `queries`.
 
-    data.train: the images of first_images, whose labels are not looked at. recipe: of every round, which goes on from the
-    weights and the optimiser of the last. Each image is asked once; what is rejected has no class to learn, and neither
-    trains nor is augmented. Raises UserError if every image is rejected.
+    data.train: the images of first_images, whose labels are not looked at; afterwards those of the last round, which are all
+    that were answered, with the answers as labels. recipe: of every round, which goes on from the weights and the optimiser of
+    the last. Each image is asked once; what is rejected has no class to learn, and neither trains nor is augmented. Raises
+    UserError if every image is rejected.
     """
     images, history = data.train.images, []
     known, labels = np.empty((0, *images.shape[1:]), np.float32), np.empty(0, np.int64)
@@ -132,4 +133,5 @@ def train_on_answers(
         for row in rows:
             row["epoch"] += len(rows) * number
         history += [row | {"round": number + 1, "queries": target.queries} for row in rows]
+    data.train = asked.train
     return history

@@ -20,6 +20,7 @@ from robustness.augmentation import Augmentation
 from robustness.datasets import DatasetInfo, Images
 from robustness.errors import UserError
 from robustness.files import read_npz, sha256_of, whole_file, write_json
+from robustness.guessing import compare_with_guessing
 from robustness.model_files import load_network, save_network
 from robustness.network_settings import NetworkSettings
 from robustness.rejection import rejects
@@ -54,8 +55,9 @@ def run_training(
 
     options: those of recipe_options. defence: the program's further settings, for the metadata. make_trainer: puts
     the network into the model whose loss is minimised. inputs: further files that the result depends on. train: what takes
-    the arguments of robustness.training.fit and returns its history. notes: further entries of the metadata, which train
-    may fill. rejecting: the network has one output more than there are classes, the rejection (robustness.rejection).
+    the arguments of robustness.training.fit and returns its history; it leaves in data.train what the last epoch trained on.
+    notes: further entries of the metadata, which train may fill. rejecting: the network has one output more than there are
+    classes, the rejection (robustness.rejection).
     """
     devices.prepare(options["threads"], options["seed"], options["gpu"])
     info = DatasetInfo.load(options["info"])
@@ -79,6 +81,7 @@ def run_training(
     history = train(
         trainer, network, data, recipe, _seed_of_chance(options), checkpoint, show_batches=sys.stderr.isatty()
     )
+    beside_guessing = compare_with_guessing(trainer, network, data, recipe, options["seed"])
 
     with whole_file(options["history"]) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, fieldnames=list(history[0]))
@@ -98,6 +101,7 @@ def run_training(
             "model_sha256": sha256_of(options["model"]),
             "epochs": len(history),
             "kept_epoch": kept_epoch(history, recipe),
+            "loss_of_guessing": beside_guessing,
             "seconds_per_epoch": round(float(np.median([row["seconds"] for row in history])), 3),
             "device": devices.device_name(),
             "threads": options["threads"],
