@@ -1,7 +1,6 @@
 # What all stages share. The config is checked here, and functions turn it into inputs, params and resources.
 
 import functools
-import hashlib
 import json
 import math
 import re
@@ -19,6 +18,8 @@ from robustness import defence_files, job_sizes, study
 from robustness.attack_declarations import declaration_of, with_attacks
 from robustness.attack_settings import as_noted
 from robustness.config.code_inputs import ANY, ProjectCode
+from robustness.config.data_inputs import Contents, images_of
+from robustness.download import local_copy
 from robustness.errors import UserError
 from robustness.submitted_jobs import remember_unanswered
 
@@ -270,26 +271,36 @@ def checksum_options(wildcards):
     return flags({key: file.get(key) for key in ("sha256", "sha256_unpacked")})
 
 
+def local_source(wildcards):
+    """The file or folder of this machine that download_dataset takes, where no checksum guards the source; else None."""
+    source = SOURCES[wildcards.source]
+    if checksum_options(wildcards):
+        return None
+    return local_copy(wildcards.file, source["mirrors"], source["format"] == "image_folder")
+
+
 def mirror_options(wildcards):
-    """Where one file is to be had. Where a checksum guards it, another mirror brings the same bytes: not tracked."""
+    """Where one file is to be had: not tracked where a checksum or the content tells whether it is another one."""
     source = SOURCES[wildcards.source]
     words = [word for mirror in source["mirrors"] for word in ("--mirror", mirror)]
     words += ["--image-folder"] * (source["format"] == "image_folder")
     text = shlex.join(words)
-    return Untracked(text) if checksum_options(wildcards) else text
+    return Untracked(text) if checksum_options(wildcards) or local_source(wildcards) else text
 
 
-def unchecked_state(wildcards):
-    """A digest of names, sizes and times of a local source that no checksum guards, so that a change is noticed."""
-    source = SOURCES[wildcards.source]
-    if checksum_options(wildcards):
-        return ""
-    digest = hashlib.sha256()
-    for mirror in source["mirrors"]:
-        path = Path(mirror) if source["format"] == "image_folder" else Path(mirror) / wildcards.file
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path] * path.exists():
-            digest.update(f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}\n".encode())
-    return digest.hexdigest()
+CONTENTS = Contents(Path(".snakemake/contents"), logger.info)
+
+
+@functools.cache
+def content_of(place):
+    """A digest of what a file or an image folder holds, whatever its times."""
+    return CONTENTS.digest(place, images_of(place) if place.is_dir() else [(place.name, place)])
+
+
+def unchecked_content(wildcards):
+    """A digest of what a source of this machine holds that no checksum guards, so that a change is noticed."""
+    place = local_source(wildcards)
+    return in_one_sentence(content_of, place) if place else ""
 
 
 def preprocess_options(wildcards):

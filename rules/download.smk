@@ -28,7 +28,7 @@ rule download_dataset:
         provenance=provenance,
         mirrors=mirror_options,
         checksums=lambda wildcards: shlex.join(checksum_options(wildcards)),
-        unchecked_state=unchecked_state,
+        content=unchecked_content,
     shell:
         "python {params.program:q}"
         " --name {wildcards.file:q}"
