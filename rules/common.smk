@@ -129,8 +129,12 @@ def code_of(name, **plug_ins):
 
 @functools.cache
 def code_digest(name, plug_ins):
-    """The digest of a program's code with its plug-ins, pairs of a kind and names. Many jobs share one."""
-    return CODE.digest(name, {ANY if kind == "layers" else f"robustness.{kind}": names for kind, names in plug_ins})
+    """The digest of a program's code with its plug-ins, pairs of a kind and names. Many jobs share one.
+
+    Snakemake shows it as the reason of a job, so the word says of what it is.
+    """
+    kinds = {ANY if kind == "layers" else f"robustness.{kind}": names for kind, names in plug_ins}
+    return f"code {CODE.digest(name, kinds)}"
 
 
 def training_code(name):
@@ -294,7 +298,8 @@ CONTENTS = Contents(Path(".snakemake/contents"), logger.info)
 @functools.cache
 def content_of(place):
     """A digest of what a file or an image folder holds, whatever its times."""
-    return CONTENTS.digest(place, images_of(place) if place.is_dir() else [(place.name, place)])
+    digest = CONTENTS.digest(place, images_of(place) if place.is_dir() else [(place.name, place)])
+    return f"content {digest}"
 
 
 def unchecked_content(wildcards):

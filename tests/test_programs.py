@@ -8,7 +8,10 @@ import sys
 import pytest
 from conftest import ROOT, run
 
+from robustness.config.code_inputs import ProjectCode
+
 SCRIPTS = ROOT / "workflow_scripts"
+CODE = ProjectCode(SCRIPTS)
 PROGRAMS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 HEAVY = {"tensorflow", "keras", "cleverhans", "pandas", "matplotlib", "PIL", "scipy", "sklearn"}
 WITH_TENSORFLOW = {
@@ -52,20 +55,13 @@ def test_help_tells_every_option(name):
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_only_rules_that_need_tensorflow_can_import_it(name):
-    """Follows the imports as the rules' `modules` does, so a light program can't reach TensorFlow even by a detour."""
-    todo, seen, packages = [SCRIPTS / f"{name}.py"], set(), set()
-    while todo:
-        path = todo.pop()
-        seen.add(path)
+    """By all modules that its digest takes in, so a light program can't reach TensorFlow even by a detour."""
+    packages = set()
+    for path in CODE.files(name):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom):
-                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            for module in names:
-                packages.add(module.split(".")[0])
-                target = SCRIPTS / (module.replace(".", "/") + ".py")
-                if target.is_file() and target not in seen:
-                    todo.append(target)
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else names
+            packages |= {module.split(".")[0] for module in names}
     assert bool(packages & {"tensorflow", "keras", "cleverhans"}) == (name in WITH_TENSORFLOW)
 
 
