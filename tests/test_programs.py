@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 
@@ -73,6 +74,16 @@ def test_every_rule_has_a_program_of_its_name_and_none_is_left_over():
         if line.startswith("rule ")
     ]
     assert sorted(rules) == PROGRAMS
+
+
+def test_every_rule_depends_on_the_code_of_its_program():
+    """And on nothing else of workflow_scripts: a program among the inputs would count with its comments."""
+    for path in (ROOT / "rules").glob("*.smk"):
+        for text in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
+            name = text.split(":")[0]
+            assert text.count(f'        program=program("{name}"),\n') == text.count("{params.program:q}") == 1, name
+            assert len(re.findall(rf'^        code=(code_of|training_code)\("{name}"', text, re.MULTILINE)) == 1, name
+            assert "workflow_scripts" not in text, name
 
 
 CRAFT = [
