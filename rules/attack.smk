@@ -7,12 +7,6 @@
 
 rule craft_path:
     input:
-        program=program("craft_path"),
-        modules=lambda wildcards: modules(
-            "craft_path",
-            config["attacks"][wildcards.attack]["method"],
-            defence=method_of_defence(wildcards.model),
-        ),
         env="envs/tensorflow.yaml",
         model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
         images=model_file("evaluation.npz"),
@@ -32,11 +26,13 @@ rule craft_path:
         mem_mb=grown(path_memory),
         runtime=grown(path_minutes),
     params:
+        program=program("craft_path"),
+        code=code_of("craft_path", attack_methods=attack_method, layers=layers_of_defence),
         threads=config["threads"]["craft"],
         gpu=gpu_option,
         options=attack_options,
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --model {input.model:q}"
         " --images {input.images:q}"
         " --info {input.info:q}"
@@ -51,12 +47,6 @@ rule craft_path:
 
 rule craft_adversarial:
     input:
-        program=program("craft_adversarial"),
-        modules=lambda wildcards: modules(
-            "craft_adversarial",
-            config["attacks"][wildcards.attack]["method"],
-            defence=method_of_defence(wildcards.model),
-        ),
         env="envs/tensorflow.yaml",
         model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
         images=model_file("evaluation.npz"),
@@ -77,12 +67,14 @@ rule craft_adversarial:
         mem_mb=grown(set_memory),
         runtime=grown(set_minutes),
     params:
+        program=program("craft_adversarial"),
+        code=code_of("craft_adversarial", attack_methods=attack_method, layers=layers_of_defence),
         threads=config["threads"]["craft"],
         gpu=gpu_option,
         options=attack_options,
         path=lambda wildcards, input: shlex.join(["--path", input.path]) if input.path else "",
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --model {input.model:q}"
         " --images {input.images:q}"
         " --info {input.info:q}"
@@ -99,12 +91,6 @@ rule craft_adversarial:
 
 rule craft_iteration_sweep:
     input:
-        program=program("craft_iteration_sweep"),
-        modules=lambda wildcards: modules(
-            "craft_iteration_sweep",
-            config["iteration_sweeps"][wildcards.sweep]["method"],
-            defence=method_of_defence(wildcards.model),
-        ),
         env="envs/tensorflow.yaml",
         model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
         images=model_file("evaluation.npz"),
@@ -123,11 +109,13 @@ rule craft_iteration_sweep:
         mem_mb=grown(sweep_memory),
         runtime=grown(sweep_minutes),
     params:
+        program=program("craft_iteration_sweep"),
+        code=code_of("craft_iteration_sweep", attack_methods=swept_method, layers=layers_of_defence),
         threads=config["threads"]["craft"],
         gpu=gpu_option,
         options=sweep_options,
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --model {input.model:q}"
         " --images {input.images:q}"
         " --info {input.info:q}"
@@ -142,12 +130,6 @@ rule craft_iteration_sweep:
 
 rule craft_worst_case:
     input:
-        program=program("craft_worst_case"),
-        modules=lambda wildcards: modules(
-            "craft_worst_case",
-            *(attack["method"] for attack in CASCADE.values()),
-            defence=method_of_defence(wildcards.model),
-        ),
         env="envs/tensorflow.yaml",
         model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
         images=model_file("evaluation.npz"),
@@ -169,13 +151,15 @@ rule craft_worst_case:
         mem_mb=grown(worst_case_memory),
         runtime=grown(worst_case_minutes),
     params:
+        program=program("craft_worst_case"),
+        code=code_of("craft_worst_case", attack_methods=CASCADE_METHODS, layers=layers_of_defence),
         threads=config["threads"]["craft"],
         gpu=gpu_option,
         evaluation=lambda wildcards, input: str(Path(input.clean).parent),
         recorded=recorded_options,
         options=worst_case_options,
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --model {input.model:q}"
         " --images {input.images:q}"
         " --info {input.info:q}"

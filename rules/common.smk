@@ -1,8 +1,6 @@
 # What all stages share. The config is checked here, and functions turn it into inputs, params and resources.
 
-import ast
 import functools
-import hashlib
 import json
 import math
 import re
@@ -19,6 +17,9 @@ sys.path.insert(0, str(SCRIPTS))
 from robustness import defence_files, job_sizes, study
 from robustness.attack_declarations import declaration_of, with_attacks
 from robustness.attack_settings import as_noted
+from robustness.config.code_inputs import ANY, ProjectCode
+from robustness.config.data_inputs import Contents, images_of
+from robustness.download import local_copy
 from robustness.errors import UserError
 from robustness.submitted_jobs import remember_unanswered
 
@@ -101,47 +102,85 @@ wildcard_constraints:
     curve=one_of([*ATTACKS, "worst_case_norm_inf", "worst_case_norm_2"]),
 
 
-# --- code as input ---------------------------------------------------------------------------------------------------
+# --- code ------------------------------------------------------------------------------------------------------------
+
+CODE = ProjectCode(SCRIPTS)
 
 
 def program(name):
-    """The click program of a rule."""
-    return str(SCRIPTS.relative_to(ROOT) / f"{name}.py")
+    """The click program of a rule. Where it lies is not tracked: what it does is, by the param `code`."""
+    return Untracked(str(SCRIPTS.relative_to(ROOT) / f"{name}.py"))
 
 
-@functools.cache
-def imported_modules(path):
-    """The shared modules that a Python file imports itself. Each file is read once, however many rules depend on it."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom):
-            names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
-        for module in names:
-            other = SCRIPTS.joinpath(*module.split(".")).with_suffix(".py")
-            if module.split(".")[0] == "robustness" and other.is_file():
-                found.add(other)
-    return found
+def code_of(name, **plug_ins):
+    """A function of wildcards for the param `code`: the digest of what a program does, so that a change re-runs just its rules.
 
-
-@functools.cache
-def modules(name, *methods, network=None, technique=None, defence=None):
-    """All shared modules that a program imports, directly or not, so that a change in one re-runs just its rules.
-
-    methods: of the attacks that it carries out, network: the architecture that it builds, technique: of the classifier that
-    it trains, defence: that of robustness/defences that it puts up, or whose layers may be in a network that it loads; it
-    imports these by their names.
+    plug_ins: the modules that the program imports by their names, or functions of wildcards that give them: those in
+    robustness/attack_methods, defences, networks or techniques; as `layers`, those whose layers may be in a network that
+    it loads, with their whole names.
     """
-    found = {SCRIPTS / f"robustness/attack_methods/{method}.py" for method in methods}
-    found |= {SCRIPTS / f"robustness/networks/{network}.py"} if network else set()
-    found |= {SCRIPTS / f"robustness/techniques/{technique}.py"} if technique else set()
-    found |= {SCRIPTS / f"robustness/defences/{defence}.py"} if defence else set()
-    todo = [SCRIPTS / f"{name}.py", *found]
-    while todo:
-        new = imported_modules(todo.pop()) - found
-        found |= new
-        todo += new
-    return [str(path.relative_to(ROOT)) for path in sorted(found)]
+
+    def of_job(wildcards):
+        named = {kind: given(wildcards) if callable(given) else given for kind, given in plug_ins.items()}
+        return in_one_sentence(code_digest, name, tuple((kind, tuple(names)) for kind, names in named.items()))
+
+    return of_job
+
+
+@functools.cache
+def code_digest(name, plug_ins):
+    """The digest of a program's code with its plug-ins, pairs of a kind and names. Many jobs share one.
+
+    Snakemake shows it as the reason of a job, so the word says of what it is.
+    """
+    kinds = {ANY if kind == "layers" else f"robustness.{kind}": names for kind, names in plug_ins}
+    return f"code {CODE.digest(name, kinds)}"
+
+
+def training_code(name):
+    """The code of a program that trains: with the model's network, and with the defence of a substitute's target."""
+    return code_of(name, networks=network_of, defences=defence_method, layers=layers_of_defence, techniques=[])
+
+
+def network_of(wildcards):
+    """The file of robustness/networks that a model is built by."""
+    return [config["models"][wildcards.model]["architecture"]]
+
+
+def technique_of(wildcards):
+    """The file of robustness/techniques that a classifier is made by."""
+    return [config["models"][wildcards.model]["technique"]["name"]]
+
+
+def defence_method(wildcards):
+    """The file of robustness/defences that made a model; none for one without. A substitute asks a target that may have one."""
+    model = config["models"][wildcards.model]
+    model = config["models"][model["substitute"]["of"]] if "substitute" in model else model
+    return [model["defence"]["method"]] if "defence" in model else []
+
+
+def layers_of_defence(wildcards):
+    """The modules whose layers may be in a model's network: that of its defence."""
+    return [f"robustness.defences.{method}" for method in defence_method(wildcards)]
+
+
+def attack_method(wildcards):
+    """The file of robustness/attack_methods that carries out an attack."""
+    return [config["attacks"][wildcards.attack]["method"]]
+
+
+def swept_method(wildcards):
+    """The same of an iteration sweep."""
+    return [config["iteration_sweeps"][wildcards.sweep]["method"]]
+
+
+CASCADE_METHODS = [attack["method"] for attack in CASCADE.values()]
+
+
+def probed_methods(wildcards):
+    """The files of robustness/attack_methods that the probes of a model use."""
+    own = [config["attacks"][name]["method"] for name in study.attacks_on(config, wildcards.model)]
+    return ["fgsm", "noise", "square", *own, *CASCADE_METHODS]
 
 
 # --- params ----------------------------------------------------------------------------------------------------------
@@ -228,25 +267,6 @@ def checkpoint_file(wildcards):
     return Untracked(path, tracked=path)
 
 
-def method_of_defence(model):
-    """The file of robustness/defences that made a model, whose layers its network may have; None for one without."""
-    return config["models"][model].get("defence", {}).get("method")
-
-
-def training_modules(name):
-    """A function of wildcards that gives the modules of a program that trains, with the model's network and defence.
-
-    A substitute has no defence, but asks a target that may have one.
-    """
-
-    def of_model(wildcards):
-        model = config["models"][wildcards.model]
-        defended = model.get("substitute", {}).get("of", wildcards.model)
-        return modules(name, network=model["architecture"], defence=method_of_defence(defended))
-
-    return of_model
-
-
 def checksum_options(wildcards):
     """The checksums of one file; none if nothing guards it."""
     source = SOURCES[wildcards.source]
@@ -255,26 +275,37 @@ def checksum_options(wildcards):
     return flags({key: file.get(key) for key in ("sha256", "sha256_unpacked")})
 
 
+def local_source(wildcards):
+    """The file or folder of this machine that download_dataset takes, where no checksum guards the source; else None."""
+    source = SOURCES[wildcards.source]
+    if checksum_options(wildcards):
+        return None
+    return local_copy(wildcards.file, source["mirrors"], source["format"] == "image_folder")
+
+
 def mirror_options(wildcards):
-    """Where one file is to be had. Where a checksum guards it, another mirror brings the same bytes: not tracked."""
+    """Where one file is to be had: not tracked where a checksum or the content tells whether it is another one."""
     source = SOURCES[wildcards.source]
     words = [word for mirror in source["mirrors"] for word in ("--mirror", mirror)]
     words += ["--image-folder"] * (source["format"] == "image_folder")
     text = shlex.join(words)
-    return Untracked(text) if checksum_options(wildcards) else text
+    return Untracked(text) if checksum_options(wildcards) or local_source(wildcards) else text
 
 
-def unchecked_state(wildcards):
-    """A digest of names, sizes and times of a local source that no checksum guards, so that a change is noticed."""
-    source = SOURCES[wildcards.source]
-    if checksum_options(wildcards):
-        return ""
-    digest = hashlib.sha256()
-    for mirror in source["mirrors"]:
-        path = Path(mirror) if source["format"] == "image_folder" else Path(mirror) / wildcards.file
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path] * path.exists():
-            digest.update(f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}\n".encode())
-    return digest.hexdigest()
+CONTENTS = Contents(Path(".snakemake/contents"), logger.info)
+
+
+@functools.cache
+def content_of(place):
+    """A digest of what a file or an image folder holds, whatever its times."""
+    digest = CONTENTS.digest(place, images_of(place) if place.is_dir() else [(place.name, place)])
+    return f"content {digest}"
+
+
+def unchecked_content(wildcards):
+    """A digest of what a source of this machine holds that no checksum guards, so that a change is noticed."""
+    place = local_source(wildcards)
+    return in_one_sentence(content_of, place) if place else ""
 
 
 def preprocess_options(wildcards):

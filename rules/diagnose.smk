@@ -5,14 +5,6 @@
 
 rule probe_model:
     input:
-        program=program("probe_model"),
-        modules=lambda wildcards: modules(
-            "probe_model",
-            *("fgsm", "noise", "square"),
-            *(config["attacks"][name]["method"] for name in study.attacks_on(config, wildcards.model)),
-            *(attack["method"] for attack in CASCADE.values()),
-            defence=method_of_defence(wildcards.model),
-        ),
         env="envs/tensorflow.yaml",
         model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
         images=model_file("evaluation.npz"),
@@ -34,13 +26,15 @@ rule probe_model:
         mem_mb=grown(probe_memory),
         runtime=grown(probe_minutes),
     params:
+        program=program("probe_model"),
+        code=code_of("probe_model", attack_methods=probed_methods, layers=layers_of_defence),
         threads=config["threads"]["evaluate"],
         gpu=gpu_option,
         evaluation=lambda wildcards, input: str(Path(input.clean).parent),
         recorded=recorded_options,
         options=probe_options,
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --model {input.model:q}"
         " --images {input.images:q}"
         " --info {input.info:q}"
@@ -61,8 +55,6 @@ localrules:
 
 rule diagnose_attacks:
     input:
-        program=program("diagnose_attacks"),
-        modules=modules("diagnose_attacks"),
         env="envs/light.yaml",
         clean=CLEAN_SUMMARIES,
         attacks=ATTACK_SUMMARIES,
@@ -83,10 +75,12 @@ rule diagnose_attacks:
         mem_mb=grown(2000),
         runtime=grown(30),
     params:
+        program=program("diagnose_attacks"),
+        code=code_of("diagnose_attacks"),
         evaluation=lambda wildcards, input: str(Path(input.clean[0]).parents[2]),
         runs=runs_options(),
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --evaluation-folder {params.evaluation:q}"
         " {params.runs}"
         " --verdicts {output.verdicts:q}"

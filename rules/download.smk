@@ -8,8 +8,6 @@ localrules:
 
 rule download_dataset:
     input:
-        program=program("download_dataset"),
-        modules=modules("download_dataset"),
         env="envs/light.yaml",
     output:
         file=f"{MODELS_DIR}/downloads/{{source}}/{{file}}",
@@ -25,12 +23,14 @@ rule download_dataset:
         mem_mb=grown(1000),
         runtime=grown(120),
     params:
+        program=program("download_dataset"),
+        code=code_of("download_dataset"),
         provenance=provenance,
         mirrors=mirror_options,
         checksums=lambda wildcards: shlex.join(checksum_options(wildcards)),
-        unchecked_state=unchecked_state,
+        content=unchecked_content,
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --name {wildcards.file:q}"
         " {params.mirrors}"
         " {params.checksums}"

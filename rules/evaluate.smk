@@ -7,8 +7,6 @@
 
 rule evaluate_model:
     input:
-        program=program("evaluate_model"),
-        modules=lambda wildcards: modules("evaluate_model", defence=method_of_defence(wildcards.model)),
         env="envs/tensorflow.yaml",
         model=lambda wildcards: artifact_of(wildcards.model, wildcards.seed),
         metadata=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/metadata.json",
@@ -33,10 +31,12 @@ rule evaluate_model:
         mem_mb=grown(clean_memory),
         runtime=grown(clean_minutes),
     params:
+        program=program("evaluate_model"),
+        code=code_of("evaluate_model", layers=layers_of_defence, techniques=[]),
         threads=config["threads"]["evaluate"],
         gpu=gpu_option,
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --model {input.model:q}"
         " --metadata {input.metadata:q}"
         " --validation {input.validation:q}"
@@ -53,8 +53,6 @@ rule evaluate_model:
 
 rule evaluate_attack:
     input:
-        program=program("evaluate_attack"),
-        modules=lambda wildcards: modules("evaluate_attack", defence=method_of_defence(wildcards.model)),
         env="envs/tensorflow.yaml",
         model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
         metadata=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/metadata.json",
@@ -77,11 +75,13 @@ rule evaluate_attack:
         mem_mb=grown(attack_scoring_memory),
         runtime=grown(attack_scoring_minutes),
     params:
+        program=program("evaluate_attack"),
+        code=code_of("evaluate_attack", layers=layers_of_defence),
         threads=config["threads"]["evaluate"],
         gpu=gpu_option,
         sets=lambda wildcards, input: shlex.join(word for path in input.adversarial for word in ("--adversarial", path)),
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --model {input.model:q}"
         " --metadata {input.metadata:q}"
         " --images {input.images:q}"
@@ -96,8 +96,6 @@ rule evaluate_attack:
 
 rule evaluate_iteration_sweep:
     input:
-        program=program("evaluate_iteration_sweep"),
-        modules=lambda wildcards: modules("evaluate_iteration_sweep", defence=method_of_defence(wildcards.model)),
         env="envs/tensorflow.yaml",
         model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
         metadata=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/metadata.json",
@@ -119,10 +117,12 @@ rule evaluate_iteration_sweep:
         mem_mb=grown(sweep_scoring_memory),
         runtime=grown(sweep_scoring_minutes),
     params:
+        program=program("evaluate_iteration_sweep"),
+        code=code_of("evaluate_iteration_sweep", layers=layers_of_defence),
         threads=config["threads"]["evaluate"],
         gpu=gpu_option,
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --model {input.model:q}"
         " --metadata {input.metadata:q}"
         " --images {input.images:q}"
@@ -137,8 +137,6 @@ rule evaluate_iteration_sweep:
 
 rule evaluate_transfer:
     input:
-        program=program("evaluate_transfer"),
-        modules=lambda wildcards: modules("evaluate_transfer", defence=method_of_defence(wildcards.model)),
         env="envs/tensorflow.yaml",
         model=lambda wildcards: artifact_of(wildcards.model, wildcards.seed),
         images=model_file("evaluation.npz"),
@@ -167,6 +165,8 @@ rule evaluate_transfer:
         mem_mb=grown(transfer_memory),
         runtime=grown(transfer_minutes),
     params:
+        program=program("evaluate_transfer"),
+        code=code_of("evaluate_transfer", layers=layers_of_defence, techniques=[]),
         threads=config["threads"]["evaluate"],
         gpu=gpu_option,
         # The sets in a compact form: thousands of file names would be too long for a command line.
@@ -178,7 +178,7 @@ rule evaluate_transfer:
             for word in ("--source", source, attack, ",".join(epsilons))
         ),
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --model {input.model:q}"
         " --images {input.images:q}"
         " --info {input.info:q}"
@@ -194,8 +194,6 @@ rule evaluate_transfer:
 
 rule evaluate_worst_case:
     input:
-        program=program("evaluate_worst_case"),
-        modules=lambda wildcards: modules("evaluate_worst_case", defence=method_of_defence(wildcards.model)),
         env="envs/tensorflow.yaml",
         model=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/model.keras",
         metadata=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/metadata.json",
@@ -221,13 +219,15 @@ rule evaluate_worst_case:
         mem_mb=grown(worst_case_scoring_memory),
         runtime=grown(worst_case_scoring_minutes),
     params:
+        program=program("evaluate_worst_case"),
+        code=code_of("evaluate_worst_case", layers=layers_of_defence),
         threads=config["threads"]["evaluate"],
         gpu=gpu_option,
         evaluation=lambda wildcards, input: str(Path(input.clean).parent),
         transfer=lambda wildcards, input: f"--transfer {input.transfer}" if input.transfer else "",
         recorded=recorded_options,
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --model {input.model:q}"
         " --metadata {input.metadata:q}"
         " --images {input.images:q}"

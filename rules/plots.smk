@@ -16,8 +16,6 @@ localrules:
 
 rule plot_epsilon_curve:
     input:
-        program=program("plot_epsilon_curve"),
-        modules=modules("plot_epsilon_curve"),
         env="envs/light.yaml",
         curves=f"{RESULTS}/tables/curves.csv",
     output:
@@ -34,10 +32,12 @@ rule plot_epsilon_curve:
         mem_mb=grown(1000),
         runtime=grown(10),
     params:
+        program=program("plot_epsilon_curve"),
+        code=code_of("plot_epsilon_curve"),
         title=lambda wildcards: config["plots"][f"{wildcards.metric}_title"],
         line=curve_options,
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --curves {input.curves:q}"
         " --metric {wildcards.metric}"
         " --dataset {wildcards.dataset:q}"
@@ -50,8 +50,6 @@ rule plot_epsilon_curve:
 
 rule plot_comparison:
     input:
-        program=program("plot_comparison"),
-        modules=modules("plot_comparison"),
         env="envs/light.yaml",
         curves=f"{RESULTS}/tables/curves.csv",
     output:
@@ -68,9 +66,11 @@ rule plot_comparison:
         mem_mb=grown(1000),
         runtime=grown(10),
     params:
+        program=program("plot_comparison"),
+        code=code_of("plot_comparison"),
         options=comparison_options,
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --curves {input.curves:q}"
         " {params.options}"
         " --png {output.png:q}"
@@ -80,8 +80,6 @@ rule plot_comparison:
 
 rule plot_iterations:
     input:
-        program=program("plot_iterations"),
-        modules=modules("plot_iterations"),
         env="envs/light.yaml",
         curves=f"{RESULTS}/tables/iteration_curves.csv",
     output:
@@ -98,9 +96,11 @@ rule plot_iterations:
         mem_mb=grown(1000),
         runtime=grown(10),
     params:
+        program=program("plot_iterations"),
+        code=code_of("plot_iterations"),
         title=lambda wildcards: config["plots"]["iterations_title"],
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --curves {input.curves:q}"
         " --dataset {wildcards.dataset:q}"
         " --sweep {wildcards.sweep:q}"
@@ -112,8 +112,6 @@ rule plot_iterations:
 
 rule plot_temperatures:
     input:
-        program=program("plot_temperatures"),
-        modules=modules("plot_temperatures"),
         env="envs/light.yaml",
         curves=f"{RESULTS}/tables/temperature_curves.csv",
     output:
@@ -130,9 +128,11 @@ rule plot_temperatures:
         mem_mb=grown(1000),
         runtime=grown(10),
     params:
+        program=program("plot_temperatures"),
+        code=code_of("plot_temperatures"),
         title=lambda wildcards: config["plots"]["temperatures_title"],
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --curves {input.curves:q}"
         " --sweep {wildcards.temperature_sweep:q}"
         " --title {params.title:q}"
@@ -143,8 +143,6 @@ rule plot_temperatures:
 
 rule plot_published:
     input:
-        program=program("plot_published"),
-        modules=modules("plot_published"),
         env="envs/light.yaml",
         published=f"{RESULTS}/tables/published.csv",
     output:
@@ -160,8 +158,11 @@ rule plot_published:
     resources:
         mem_mb=grown(1000),
         runtime=grown(10),
+    params:
+        program=program("plot_published"),
+        code=code_of("plot_published"),
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --published {input.published:q}"
         " --png {output.png:q}"
         " --svg {output.svg:q}"
@@ -170,8 +171,6 @@ rule plot_published:
 
 rule plot_training:
     input:
-        program=program("plot_training"),
-        modules=modules("plot_training"),
         env="envs/light.yaml",
         history=f"{MODELS_DIR}/models/{{model}}/seed{{seed}}/history.csv",
     output:
@@ -188,9 +187,11 @@ rule plot_training:
         mem_mb=grown(1000),
         runtime=grown(10),
     params:
+        program=program("plot_training"),
+        code=code_of("plot_training"),
         title=lambda wildcards: config["plots"]["training_title"],
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --history {input.history:q}"
         " --model {wildcards.model:q}"
         " --seed {wildcards.seed}"
@@ -202,8 +203,6 @@ rule plot_training:
 
 rule plot_confusion:
     input:
-        program=program("plot_confusion"),
-        modules=modules("plot_confusion"),
         env="envs/light.yaml",
         confusion=f"{RESULTS}/evaluation/{{model}}/seed{{seed}}/confusion.csv",
     output:
@@ -220,9 +219,11 @@ rule plot_confusion:
         mem_mb=grown(1000),
         runtime=grown(10),
     params:
+        program=program("plot_confusion"),
+        code=code_of("plot_confusion"),
         title=lambda wildcards: config["plots"]["confusion_title"],
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --confusion {input.confusion:q}"
         " --model {wildcards.model:q}"
         " --seed {wildcards.seed}"
@@ -234,8 +235,6 @@ rule plot_confusion:
 
 rule plot_examples:
     input:
-        program=program("plot_examples"),
-        modules=modules("plot_examples"),
         env="envs/light.yaml",
         images=model_file("evaluation.npz"),
         info=model_file("dataset.json"),
@@ -256,10 +255,12 @@ rule plot_examples:
         mem_mb=grown(1000),
         runtime=grown(10),
     params:
+        program=program("plot_examples"),
+        code=code_of("plot_examples"),
         title=lambda wildcards: config["plots"]["examples_title"],
         n=config["plots"]["examples"],
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --images {input.images:q}"
         " --info {input.info:q}"
         " --adversarial {input.adversarial:q}"
@@ -275,8 +276,6 @@ rule plot_examples:
 
 rule plot_erasing:
     input:
-        program=program("plot_erasing"),
-        modules=modules("plot_erasing"),
         env="envs/light.yaml",
         train=f"{MODELS_DIR}/datasets/{{dataset}}/train.npz",
         schedule=f"{MODELS_DIR}/datasets/{{dataset}}/erasing.npz",
@@ -294,8 +293,11 @@ rule plot_erasing:
     resources:
         mem_mb=grown(1000),
         runtime=grown(10),
+    params:
+        program=program("plot_erasing"),
+        code=code_of("plot_erasing"),
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --train {input.train:q}"
         " --schedule {input.schedule:q}"
         " --info {input.info:q}"

@@ -5,8 +5,6 @@
 
 rule preprocess_dataset:
     input:
-        program=program("preprocess_dataset"),
-        modules=modules("preprocess_dataset"),
         env="envs/light.yaml",
         files=lambda wildcards: expand(
             "{folder}/downloads/{source}/{file}",
@@ -30,11 +28,13 @@ rule preprocess_dataset:
         mem_mb=grown(preprocessing_memory),
         runtime=grown(preprocessing_minutes),
     params:
+        program=program("preprocess_dataset"),
+        code=code_of("preprocess_dataset"),
         provenance=provenance,
         files=lambda wildcards, input: Untracked(" ".join(f"--file {shlex.quote(file)}" for file in input.files)),
         options=preprocess_options,
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " {params.files}"
         " {params.options}"
         " --name {wildcards.dataset:q}"
@@ -47,8 +47,6 @@ rule preprocess_dataset:
 
 rule select_evaluation_subset:
     input:
-        program=program("select_evaluation_subset"),
-        modules=modules("select_evaluation_subset"),
         env="envs/light.yaml",
         test=rules.preprocess_dataset.output.test,
     output:
@@ -65,10 +63,12 @@ rule select_evaluation_subset:
         mem_mb=grown(2000),
         runtime=grown(10),
     params:
+        program=program("select_evaluation_subset"),
+        code=code_of("select_evaluation_subset"),
         provenance=provenance,
         options=lambda wildcards: options(dataset_of(wildcards)["evaluation"]),
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --test {input.test:q}"
         " {params.options}"
         " --output {output.images:q}"
@@ -77,8 +77,6 @@ rule select_evaluation_subset:
 
 rule draw_erasing_schedule:
     input:
-        program=program("draw_erasing_schedule"),
-        modules=modules("draw_erasing_schedule"),
         env="envs/light.yaml",
         info=rules.preprocess_dataset.output.info,
     output:
@@ -94,10 +92,12 @@ rule draw_erasing_schedule:
         mem_mb=grown(erasing_memory),
         runtime=grown(erasing_minutes),
     params:
+        program=program("draw_erasing_schedule"),
+        code=code_of("draw_erasing_schedule"),
         provenance=provenance,
         options=lambda wildcards: options(dataset_of(wildcards)["erasing"]),
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --info {input.info:q}"
         " {params.options}"
         " --output {output.schedule:q}"

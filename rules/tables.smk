@@ -39,8 +39,6 @@ localrules:
 
 rule aggregate_tables:
     input:
-        program=program("aggregate_tables"),
-        modules=modules("aggregate_tables"),
         env="envs/light.yaml",
         attacks=ATTACK_SUMMARIES,
         clean=CLEAN_SUMMARIES,
@@ -60,13 +58,15 @@ rule aggregate_tables:
         mem_mb=grown(2000),
         runtime=grown(10),
     params:
+        program=program("aggregate_tables"),
+        code=code_of("aggregate_tables"),
         # The runs in a compact form: thousands of file names would be too long for a command line.
         evaluation=lambda wildcards, input: str(Path(input.clean[0]).parents[2]),
         folder=lambda wildcards, output: str(Path(output.tables[0]).parent),
         runs=runs_options(),
         classifiers=shlex.join(word for model in CLASSIFIERS for word in ("--classifier", model)),
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --evaluation-folder {params.evaluation:q}"
         " {params.runs}"
         " {params.classifiers}"
@@ -77,8 +77,6 @@ rule aggregate_tables:
 
 rule aggregate_drops:
     input:
-        program=program("aggregate_drops"),
-        modules=modules("aggregate_drops"),
         env="envs/light.yaml",
         clean=CLEAN_SUMMARIES,
         attacks=ATTACK_SUMMARIES,
@@ -97,11 +95,13 @@ rule aggregate_drops:
         mem_mb=grown(2000),
         runtime=grown(10),
     params:
+        program=program("aggregate_drops"),
+        code=code_of("aggregate_drops"),
         evaluation=lambda wildcards, input: str(Path(input.clean[0]).parents[2]),
         runs=runs_options(),
         baselines=shlex.join(baseline_words(MODELS)),
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --evaluation-folder {params.evaluation:q}"
         " {params.runs}"
         " {params.baselines}"
@@ -113,8 +113,6 @@ rule aggregate_drops:
 
 rule aggregate_iterations:
     input:
-        program=program("aggregate_iterations"),
-        modules=modules("aggregate_iterations"),
         env="envs/light.yaml",
         summaries=SWEEP_SUMMARIES,
     output:
@@ -132,10 +130,12 @@ rule aggregate_iterations:
         mem_mb=grown(1000),
         runtime=grown(10),
     params:
+        program=program("aggregate_iterations"),
+        code=code_of("aggregate_iterations"),
         evaluation=lambda wildcards, input: str(Path(input.summaries[0]).parents[3]),
         runs=sweep_runs_options(),
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --evaluation-folder {params.evaluation:q}"
         " {params.runs}"
         " --table {output.table:q}"
@@ -146,8 +146,6 @@ rule aggregate_iterations:
 
 rule write_findings:
     input:
-        program=program("write_findings"),
-        modules=modules("write_findings"),
         env="envs/light.yaml",
         clean=CLEAN_SUMMARIES,
         attacks=ATTACK_SUMMARIES,
@@ -167,11 +165,13 @@ rule write_findings:
         mem_mb=grown(2000),
         runtime=grown(30),
     params:
+        program=program("write_findings"),
+        code=code_of("write_findings"),
         evaluation=lambda wildcards, input: str(Path(input.clean[0]).parents[2]),
         runs=runs_options(),
         options=findings_options(),
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --evaluation-folder {params.evaluation:q}"
         " {params.runs}"
         " {params.options}"
@@ -183,8 +183,6 @@ rule write_findings:
 
 rule aggregate_training:
     input:
-        program=program("aggregate_training"),
-        modules=modules("aggregate_training"),
         env="envs/light.yaml",
         trainings=expand(
             "{folder}/models/{model}/seed{seed}/{name}",
@@ -207,10 +205,12 @@ rule aggregate_training:
         mem_mb=grown(1000),
         runtime=grown(10),
     params:
+        program=program("aggregate_training"),
+        code=code_of("aggregate_training"),
         folder=lambda wildcards, input: str(Path(input.trainings[0]).parents[2]),
         runs=training_runs_options(),
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --models-folder {params.folder:q}"
         " {params.runs}"
         " --table {output.table:q}"
@@ -220,8 +220,6 @@ rule aggregate_training:
 
 rule aggregate_defences:
     input:
-        program=program("aggregate_defences"),
-        modules=modules("aggregate_defences"),
         env="envs/light.yaml",
         robust=f"{RESULTS}/tables/robust_accuracy.csv",
         clean=f"{RESULTS}/tables/clean_accuracy.csv",
@@ -244,12 +242,14 @@ rule aggregate_defences:
         mem_mb=grown(1000),
         runtime=grown(10),
     params:
+        program=program("aggregate_defences"),
+        code=code_of("aggregate_defences"),
         optional=lambda wildcards, input: options(
             {"rejections": input.rejections or None, "targeted": input.targeted or None}
         ),
         networks=defence_table_options(),
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --robust {input.robust:q}"
         " --clean {input.clean:q}"
         " --worst-cases {input.worst_cases:q}"
@@ -264,8 +264,6 @@ rule aggregate_defences:
 
 rule aggregate_temperatures:
     input:
-        program=program("aggregate_temperatures"),
-        modules=modules("aggregate_temperatures"),
         env="envs/light.yaml",
         robust=f"{RESULTS}/tables/robust_accuracy.csv",
         clean=f"{RESULTS}/tables/clean_accuracy.csv",
@@ -286,9 +284,11 @@ rule aggregate_temperatures:
         mem_mb=grown(1000),
         runtime=grown(10),
     params:
+        program=program("aggregate_temperatures"),
+        code=code_of("aggregate_temperatures"),
         sweeps=temperature_sweeps_options(),
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --robust {input.robust:q}"
         " --clean {input.clean:q}"
         " --worst-cases {input.worst_cases:q}"
@@ -302,8 +302,6 @@ rule aggregate_temperatures:
 
 rule aggregate_black_box:
     input:
-        program=program("aggregate_black_box"),
-        modules=modules("aggregate_black_box"),
         env="envs/light.yaml",
         clean=CLEAN_SUMMARIES,
         metadata=SUBSTITUTE_METADATA,
@@ -323,11 +321,13 @@ rule aggregate_black_box:
         mem_mb=grown(1000),
         runtime=grown(10),
     params:
+        program=program("aggregate_black_box"),
+        code=code_of("aggregate_black_box"),
         evaluation=lambda wildcards, input: str(Path(input.clean[0]).parents[2]),
         models=lambda wildcards, input: str(Path(input.metadata[0]).parents[2]),
         pairs=black_box_options(),
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --evaluation-folder {params.evaluation:q}"
         " --models-folder {params.models:q}"
         " --transfer {input.transfer:q}"
@@ -340,8 +340,6 @@ rule aggregate_black_box:
 
 rule compare_published:
     input:
-        program=program("compare_published"),
-        modules=modules("compare_published"),
         env="envs/light.yaml",
         published=config["published"],
         robust=f"{RESULTS}/tables/robust_accuracy.csv",
@@ -363,10 +361,12 @@ rule compare_published:
         mem_mb=grown(1000),
         runtime=grown(10),
     params:
+        program=program("compare_published"),
+        code=code_of("compare_published"),
         published=shlex.join(word for path in config["published"] for word in ("--published", path)),
         iterations=lambda wildcards, input: shlex.join(flags({"iterations": input.iterations or None})),
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " {params.published}"
         " --robust {input.robust:q}"
         " --clean {input.clean:q}"

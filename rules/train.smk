@@ -9,8 +9,6 @@
 
 rule train_model:
     input:
-        program=program("train_model"),
-        modules=training_modules("train_model"),
         env="envs/tensorflow.yaml",
         train=model_file("train.npz"),
         validation=model_file("validation.npz"),
@@ -37,6 +35,8 @@ rule train_model:
         mem_mb=grown(training_memory),
         runtime=grown(training_minutes, most=job_sizes.LONGEST),
     params:
+        program=program("train_model"),
+        code=training_code("train_model"),
         provenance=provenance,
         threads=config["threads"]["train"],
         gpu=gpu_option,
@@ -46,7 +46,7 @@ rule train_model:
         initial=lambda wildcards, input: Untracked(f"--initial {input.initial}" if input.initial else ""),
         weights=lambda wildcards, input: Untracked(f"--weights {input.weights}" if input.weights else ""),
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --train {input.train:q}"
         " --validation {input.validation:q}"
         " --info {input.info:q}"
@@ -67,8 +67,6 @@ rule train_model:
 
 rule train_adversarially:
     input:
-        program=program("train_adversarially"),
-        modules=training_modules("train_adversarially"),
         env="envs/tensorflow.yaml",
         train=model_file("train.npz"),
         validation=model_file("validation.npz"),
@@ -95,6 +93,8 @@ rule train_adversarially:
         mem_mb=grown(training_memory),
         runtime=grown(training_minutes, most=job_sizes.LONGEST),
     params:
+        program=program("train_adversarially"),
+        code=training_code("train_adversarially"),
         provenance=provenance,
         threads=config["threads"]["train"],
         gpu=gpu_option,
@@ -104,7 +104,7 @@ rule train_adversarially:
         initial=lambda wildcards, input: Untracked(f"--initial {input.initial}" if input.initial else ""),
         weights=lambda wildcards, input: Untracked(f"--weights {input.weights}" if input.weights else ""),
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --train {input.train:q}"
         " --validation {input.validation:q}"
         " --info {input.info:q}"
@@ -125,8 +125,6 @@ rule train_adversarially:
 
 rule train_defended:
     input:
-        program=program("train_defended"),
-        modules=training_modules("train_defended"),
         env="envs/tensorflow.yaml",
         train=model_file("train.npz"),
         validation=model_file("validation.npz"),
@@ -153,6 +151,8 @@ rule train_defended:
         mem_mb=grown(training_memory),
         runtime=grown(training_minutes, most=job_sizes.LONGEST),
     params:
+        program=program("train_defended"),
+        code=training_code("train_defended"),
         provenance=provenance,
         threads=config["threads"]["train"],
         gpu=gpu_option,
@@ -163,7 +163,7 @@ rule train_defended:
         initial=lambda wildcards, input: Untracked(f"--initial {input.initial}" if input.initial else ""),
         weights=lambda wildcards, input: Untracked(f"--weights {input.weights}" if input.weights else ""),
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --train {input.train:q}"
         " --validation {input.validation:q}"
         " --info {input.info:q}"
@@ -185,8 +185,6 @@ rule train_defended:
 
 rule distill_student:
     input:
-        program=program("distill_student"),
-        modules=training_modules("distill_student"),
         env="envs/tensorflow.yaml",
         teacher=teacher_file,
         train=model_file("train.npz"),
@@ -214,6 +212,8 @@ rule distill_student:
         mem_mb=grown(training_memory),
         runtime=grown(training_minutes, most=job_sizes.LONGEST),
     params:
+        program=program("distill_student"),
+        code=training_code("distill_student"),
         provenance=provenance,
         threads=config["threads"]["distill"],
         gpu=gpu_option,
@@ -223,7 +223,7 @@ rule distill_student:
         initial=lambda wildcards, input: Untracked(f"--initial {input.initial}" if input.initial else ""),
         weights=lambda wildcards, input: Untracked(f"--weights {input.weights}" if input.weights else ""),
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --teacher {input.teacher:q}"
         " --train {input.train:q}"
         " --validation {input.validation:q}"
@@ -245,8 +245,6 @@ rule distill_student:
 
 rule train_substitute:
     input:
-        program=program("train_substitute"),
-        modules=training_modules("train_substitute"),
         env="envs/tensorflow.yaml",
         target=target_file,
         test=model_file("test.npz"),
@@ -273,13 +271,15 @@ rule train_substitute:
         mem_mb=grown(training_memory),
         runtime=grown(training_minutes),
     params:
+        program=program("train_substitute"),
+        code=training_code("train_substitute"),
         provenance=provenance,
         threads=config["threads"]["train"],
         gpu=gpu_option,
         options=training_options,
         weights=lambda wildcards, input: Untracked(f"--weights {input.weights}" if input.weights else ""),
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --target {input.target:q}"
         " --train {input.test:q}"
         " --evaluation {input.evaluation:q}"
@@ -299,10 +299,6 @@ rule train_substitute:
 
 rule train_classifier:
     input:
-        program=program("train_classifier"),
-        modules=lambda wildcards: modules(
-            "train_classifier", technique=config["models"][wildcards.model]["technique"]["name"]
-        ),
         env="envs/tensorflow.yaml",
         train=model_file("train.npz"),
         info=model_file("dataset.json"),
@@ -323,10 +319,12 @@ rule train_classifier:
         mem_mb=grown(classifier_memory),
         runtime=grown(240),
     params:
+        program=program("train_classifier"),
+        code=code_of("train_classifier", techniques=technique_of),
         provenance=provenance,
         options=classifier_options,
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --train {input.train:q}"
         " --info {input.info:q}"
         " --name {wildcards.model:q}"
@@ -339,8 +337,6 @@ rule train_classifier:
 
 rule wrap_model:
     input:
-        program=program("wrap_model"),
-        modules=lambda wildcards: modules("wrap_model", defence=method_of_defence(wildcards.model)),
         env="envs/tensorflow.yaml",
         network=wrapped_file("model.keras"),
         metadata=wrapped_file("metadata.json"),
@@ -364,13 +360,15 @@ rule wrap_model:
         mem_mb=grown(clean_memory),
         runtime=grown(clean_minutes),
     params:
+        program=program("wrap_model"),
+        code=code_of("wrap_model", defences=defence_method, layers=layers_of_defence),
         provenance=provenance,
         threads=config["threads"]["evaluate"],
         gpu=gpu_option,
         name=lambda wildcards: study.defence_of(config, wildcards.model),
         defence=defence_options,
     shell:
-        "python {input.program:q}"
+        "python {params.program:q}"
         " --network {input.network:q}"
         " --network-metadata {input.metadata:q}"
         " --validation {input.validation:q}"

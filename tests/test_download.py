@@ -17,7 +17,7 @@ import pytest
 from conftest import ROOT, run
 
 from robustness import download
-from robustness.download import fetch_file, pack_image_folder
+from robustness.download import fetch_file, local_copy, pack_image_folder
 from robustness.errors import UserError
 
 NAME = "data.bin"
@@ -472,6 +472,41 @@ def test_only_images_are_packed(tmp_path):
     for folder in (plain, cluttered):
         pack_image_folder(folder, tmp_path / f"{folder.name}.tar")
     assert (tmp_path / "plain.tar").read_bytes() == (tmp_path / "cluttered.tar").read_bytes()
+
+
+def test_links_are_followed_and_those_that_lead_nowhere_passed_over(tmp_path):
+    plain, linked = image_folder(tmp_path / "plain"), image_folder(tmp_path / "linked")
+    (linked / "train/cat").rename(tmp_path / "cats")
+    (linked / "train/cat").symlink_to(tmp_path / "cats")
+    (linked / "test/dog/b.png").rename(tmp_path / "b.png")
+    (linked / "test/dog/b.png").symlink_to("../../../b.png")
+    (linked / "test/dog/gone.png").symlink_to("nowhere")
+    (linked / "test/dog/round.png").symlink_to("round.png")
+    (linked / "test/gone").symlink_to("nowhere")
+    for folder in (plain, linked):
+        pack_image_folder(folder, tmp_path / f"{folder.name}.tar")
+    assert (tmp_path / "plain.tar").read_bytes() == (tmp_path / "linked.tar").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("mirrors", "image_folder", "expected"),
+    [
+        (["gone", "photos", "other"], True, "photos"),
+        (["https://a.example", "photos"], True, "photos"),
+        (["file", "photos"], True, "photos"),
+        (["gone"], True, None),
+        (["gone", "photos", "file"], False, "file"),
+        (["gone", "kept"], False, "kept/x.gz"),
+        (["gone", "https://a.example", "kept"], False, None),
+        (["gone"], False, None),
+    ],
+)
+def test_what_is_taken_from_this_machine(tmp_path, monkeypatch, mirrors, image_folder, expected):
+    monkeypatch.chdir(tmp_path)
+    for name in ("file", "kept/x.gz", "photos/y.gz", "other/y.gz"):
+        write(tmp_path / name, b"1")
+    found = local_copy("x.gz", mirrors, image_folder)
+    assert found == (expected and Path(expected))
 
 
 def remove(path: Path) -> None:

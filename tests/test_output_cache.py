@@ -106,6 +106,7 @@ CHANGES = {  # in the study, and what is then made anew; all else comes from the
     "the seed": ({"seeds: [3]": "seeds: [4]"}, {name.replace("seed3", "seed4") for name in (TEACHER, START, STUDENT)}),
     "the split": ({"test_limit: 20, seed: 1": "test_limit: 20, seed: 2"}, {DATASET, ERASING, TEACHER, START, STUDENT}),
     "code": ({}, {TEACHER, START, STUDENT}),
+    "a comment in code": ({}, set()),
 }
 
 
@@ -116,9 +117,9 @@ def test_a_change_passes_over_the_cache_where_it_changes_the_result(first, tmp_p
     for old, new in replaced.items():
         assert old in config
         config = config.replace(old, new)
-    if change == "code":
+    if text := {"code": "\nVERSION = 2\n", "a comment in code": "# a remark\n"}.get(change):
         with open(folder / "workflow_scripts/robustness/networks/report_student_cnn.py", "a") as handle:
-            handle.write("\n# another version\n")
+            handle.write(text)
     results, seed = re.search(r"results_dir: (\w+)", config)[1], re.search(r"seeds: \[(\d)\]", config)[1]
     text = study(folder, model("student", results, seed), "--dry-run", config=config, cache=first[1])
     told = re.findall(rf"^Output file {results}/(\S+) will be (obtained from|written to) global", text, re.MULTILINE)

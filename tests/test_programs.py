@@ -2,13 +2,17 @@
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 
 import pytest
 from conftest import ROOT, run
 
+from robustness.config.code_inputs import ProjectCode
+
 SCRIPTS = ROOT / "workflow_scripts"
+CODE = ProjectCode(SCRIPTS)
 PROGRAMS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 HEAVY = {"tensorflow", "keras", "cleverhans", "pandas", "matplotlib", "PIL", "scipy", "sklearn"}
 WITH_TENSORFLOW = {
@@ -52,20 +56,13 @@ def test_help_tells_every_option(name):
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_only_rules_that_need_tensorflow_can_import_it(name):
-    """Follows the imports as the rules' `modules` does, so a light program can't reach TensorFlow even by a detour."""
-    todo, seen, packages = [SCRIPTS / f"{name}.py"], set(), set()
-    while todo:
-        path = todo.pop()
-        seen.add(path)
+    """By all modules that its digest takes in, so a light program can't reach TensorFlow even by a detour."""
+    packages = set()
+    for path in CODE.files(name):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom):
-                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            for module in names:
-                packages.add(module.split(".")[0])
-                target = SCRIPTS / (module.replace(".", "/") + ".py")
-                if target.is_file() and target not in seen:
-                    todo.append(target)
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else names
+            packages |= {module.split(".")[0] for module in names}
     assert bool(packages & {"tensorflow", "keras", "cleverhans"}) == (name in WITH_TENSORFLOW)
 
 
@@ -77,6 +74,16 @@ def test_every_rule_has_a_program_of_its_name_and_none_is_left_over():
         if line.startswith("rule ")
     ]
     assert sorted(rules) == PROGRAMS
+
+
+def test_every_rule_depends_on_the_code_of_its_program():
+    """And on nothing else of workflow_scripts: a program among the inputs would count with its comments."""
+    for path in (ROOT / "rules").glob("*.smk"):
+        for text in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
+            name = text.split(":")[0]
+            assert text.count(f'        program=program("{name}"),\n') == text.count("{params.program:q}") == 1, name
+            assert len(re.findall(rf'^        code=(code_of|training_code)\("{name}"', text, re.MULTILINE)) == 1, name
+            assert "workflow_scripts" not in text, name
 
 
 CRAFT = [

@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -392,9 +393,9 @@ def test_a_warm_start_does_not_meet_the_same_chance_again(start, monkeypatch):
 # --- the program, killed for real ------------------------------------------------------------------------------------
 
 
-def program(folder, epochs=5, check=True):
+def program(folder, epochs=5, check=True, scripts=ROOT / "workflow_scripts"):
     words = [
-        sys.executable, ROOT / "workflow_scripts/train_model.py", "--train", "train.npz", "--validation", "train.npz",
+        sys.executable, scripts / "train_model.py", "--train", "train.npz", "--validation", "train.npz",
         "--info", "info.json", "--name", "m", "--dataset", "d", "--defence", "none", "--architecture", "report_cnn",
         "--epochs", str(epochs), "--batch-size", "64", "--seed", "1", "--checkpoint", "last", "--state", "state.npz",
         "--model", "m.keras", "--history", "m.csv", "--metadata", "m.json", "--optimizer-drop-every", "2",
@@ -408,6 +409,9 @@ def program(folder, epochs=5, check=True):
 
 
 def test_a_killed_program_goes_on_to_the_same_bytes(tmp_path):
+    """Also if comments and docstrings of its code have changed since."""
+    scripts = tmp_path / "workflow_scripts"
+    shutil.copytree(ROOT / "workflow_scripts", scripts, ignore=shutil.ignore_patterns("__pycache__"))
     folders = [tmp_path / name for name in ("whole", "killed")]
     for folder in folders:
         folder.mkdir()
@@ -415,7 +419,7 @@ def test_a_killed_program_goes_on_to_the_same_bytes(tmp_path):
         info = {"name": "d", "classes": list("abcdefgh"), "shape": [16, 16, 1], "pixel_range": "0-1"}
         write_json(folder / "info.json", info)
     program(folders[0])
-    process = program(folders[1], check=False)
+    process = program(folders[1], check=False, scripts=scripts)
     state = folders[1] / "state.npz"
     while process.poll() is None:
         if state.exists():
@@ -427,7 +431,9 @@ def test_a_killed_program_goes_on_to_the_same_bytes(tmp_path):
     assert not (folders[1] / "m.keras").exists()
     (note,) = read_npz(state, "note")
     assert "fingerprint" in str(note)
-    assert "going on after epoch" in program(folders[1])
+    for path in scripts.rglob("*.py"):
+        path.write_text(path.read_text().replace('"""', '"""Reworded. ', 1) + "\n# a remark\n")
+    assert "going on after epoch" in program(folders[1], scripts=scripts)
     assert sha256_of(folders[0] / "m.keras") == sha256_of(folders[1] / "m.keras")
     assert not state.exists()
 

@@ -1,5 +1,6 @@
 """The workflow as a whole: one real run of the tiny study, and what later changes would re-run."""
 
+import ast
 import csv
 import hashlib
 import json
@@ -399,7 +400,7 @@ def test_the_cascade_touches_no_published_attack(tiny_copy):
 
 def test_how_the_cascade_searches_touches_no_published_attack(tiny_copy):
     with open(tiny_copy / "workflow_scripts/robustness/first_errors.py", "a") as handle:
-        handle.write("# a remark\n")
+        handle.write("\nCHANGED = True\n")
     assert set(planned(tiny_copy)) == {"craft_worst_case", "evaluate_worst_case", "probe_model"} | LAST
 
 
@@ -561,6 +562,64 @@ def test_changed_code_plans_the_rules_that_use_it(tiny_copy, module, expected, s
     assert expected <= jobs and not spared & jobs
 
 
+def reword(folder: Path) -> None:
+    """Every docstring, and a comment in every file."""
+    for path in (folder / "workflow_scripts").rglob("*.py"):
+        lines, described = path.read_text().splitlines(), (ast.Module, ast.ClassDef, ast.FunctionDef)
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, described) and ast.get_docstring(node):
+                text = node.body[0].value
+                line = lines[text.lineno - 1]
+                lines[text.lineno - 1] = line[: text.col_offset + 3] + "Reworded: " + line[text.col_offset + 3 :]
+        path.write_text("\n".join(["# Another remark.", *lines]))
+
+
+def reformat(folder: Path) -> None:
+    """Shorter lines, other quotes, imports in another order."""
+    style = ["--config", "line-length=70", "--config", "lint.isort.force-sort-within-sections=true"]
+    run(folder, "ruff", "check", "--select", "I", "--fix", *style, "workflow_scripts")
+    run(folder, "ruff", "format", *style, "--config", 'format.quote-style="single"', "workflow_scripts")
+
+
+def move_modules(folder: Path) -> None:
+    """Two modules of which the one or the other is imported nearly everywhere to a new package, and the imports after them."""
+    package = folder / "workflow_scripts/robustness/shared"
+    package.mkdir()
+    (package / "__init__.py").write_text('"""What all stages share."""\n')
+    for name in ("errors", "devices"):
+        (package.parent / f"{name}.py").rename(package / f"{name}.py")
+    changed = 0
+    for path in [*(folder / "workflow_scripts").rglob("*.py"), folder / "rules/common.smk"]:
+        old = path.read_text()
+        text = old.replace("robustness.errors import", "robustness.shared.errors import")
+        text = text.replace("robustness import devices", "robustness.shared import devices")
+        changed += text != old
+        path.write_text(text)
+    assert changed > 50
+    run(folder, "ruff", "check", "--select", "I", "--fix", "workflow_scripts")
+
+
+@pytest.mark.parametrize("change", [reword, reformat, move_modules], ids=lambda change: change.__name__)
+def test_what_changes_in_code_but_not_in_what_it_does_plans_nothing(tiny_copy, change):
+    change(tiny_copy)
+    assert UNTOUCHED in snakemake(tiny_copy, "--dry-run")
+    run(tiny_copy, "python", "workflow_scripts/train_model.py", "--help")
+
+
+def test_a_constant_in_an_attack_plans_what_a_setting_of_it_plans(tiny_copy):
+    """That is the attack's own jobs and what follows from them."""
+    edit(tiny_copy, "workflow_scripts/robustness/attack_methods/pgd.py", "rand_init=1.0", "rand_init=0.5")
+    by_code = planned(tiny_copy)
+    edit(tiny_copy, "workflow_scripts/robustness/attack_methods/pgd.py", "rand_init=0.5", "rand_init=1.0")
+    assert planned(tiny_copy) == {}
+    edit(tiny_copy, TINY, "iterations: 3", "iterations: 4")
+    by_setting = planned(tiny_copy)
+    assert {rule: sorted(jobs) for rule, jobs in by_code.items()} == {
+        rule: sorted(jobs) for rule, jobs in by_setting.items()
+    }
+    assert len(by_code["craft_adversarial"]) == 4 and all("attack=pgd" in job for job in by_code["craft_adversarial"])
+
+
 def test_a_new_attack_as_its_page_tells_it(tiny_copy):
     """Its file and a config entry; nothing else is crafted or scored anew, and what it makes is what its own setting says."""
     page = (ROOT / "docs/add_an_attack.md").read_text()
@@ -717,11 +776,21 @@ def test_the_published_step_budget_is_warned_of(tmp_path):
     assert "step x iterations = 0.01 x 6 = 0.06, which can't reach epsilon 0.10" in snakemake(folder, "-n")
 
 
-def test_an_image_folder_goes_all_the_way(tmp_path):
-    """A user's own colour images, as config alone: no code is touched."""
+# --- a folder of images ----------------------------------------------------------------------------------------------
+
+PHOTOS = ("snakemake", "--cores", "2", "--configfile", "mine.yaml")
+
+
+@pytest.fixture(scope="module")
+def photos_run(tmp_path_factory) -> Path:
+    """A clone with a user's own colour images, as config alone, in which the study was run whole.
+
+    One image has more bytes than files that Snakemake compares by content. One class of images lies behind a link, and other
+    links lead nowhere.
+    """
     from PIL import Image
 
-    folder = copy_project(tmp_path)
+    folder = copy_project(tmp_path_factory.mktemp("photos"))
     rng = np.random.default_rng(0)
     for part, n in (("train", 20), ("test", 6)):
         for label, colour in (("red", 0), ("green", 1), ("blue", 2)):
@@ -730,6 +799,11 @@ def test_an_image_folder_goes_all_the_way(tmp_path):
                 pixels = rng.integers(0, 100, (20, 24, 3), dtype=np.uint8)
                 pixels[..., colour] += 120
                 Image.fromarray(pixels).save(folder / "photos" / part / label / f"{i}.png")
+    Image.fromarray(rng.integers(0, 255, (700, 840, 3), dtype=np.uint8)).save(folder / "photos/train/red/large.bmp")
+    (folder / "photos/train/blue").rename(folder / "behind")
+    (folder / "photos/train/blue").symlink_to("../../behind")
+    for name in (".#notes.txt", ".notes.png"):
+        (folder / "photos/train/red" / name).symlink_to("nowhere")
     (folder / "mine.yaml").write_text(
         """
 sources: {photos: {format: image_folder, licence: mine, mirrors: [photos], image_size: [16, 16]}}
@@ -751,8 +825,17 @@ epsilons: [8]
 seeds: [0, 1]
 """
     )
-    words = ["snakemake", "--cores", "2", "--configfile", "mine.yaml"]
-    run(folder, *words)
+    run(folder, *PHOTOS)
+    return folder
+
+
+@pytest.fixture
+def photos_copy(photos_run, tmp_path) -> Path:
+    return Path(shutil.copytree(photos_run, tmp_path / "clone", symlinks=True))
+
+
+def test_an_image_folder_goes_all_the_way(photos_run):
+    folder = photos_run
     table = {(row["attack"], row["seed"]): row for row in rows(folder, "robust_accuracy.csv")}
     assert set(table) == {(attack, seed) for attack in ("bim", "to_green", "few", "near") for seed in "01"}
     assert all(row["epsilon_unit"] == "0-255" for row in table.values())
@@ -774,9 +857,84 @@ seeds: [0, 1]
     assert parts["validation"]["correct"] == parts["test"]["correct"]
     (seeds,) = {row["seeds"] for row in rows(folder, "curves.csv")}
     assert seeds == "2"
-    assert UNTOUCHED in run(folder, *words, "--dry-run").stdout
-    shutil.copy(folder / "photos/train/red/0.png", folder / "photos/train/red/new.png")
-    assert "download_dataset" in run(folder, *words, "--dry-run").stdout
+    assert UNTOUCHED in run(folder, *PHOTOS, "--dry-run").stdout
+
+
+def touch(photos: Path) -> None:
+    for path in [photos, *photos.rglob("*"), *photos.with_name("behind").iterdir()]:
+        os.utime(path, follow_symlinks=path.exists())
+
+
+def rename_and_back(photos: Path) -> None:
+    photos.rename(photos.with_name("renamed"))
+    photos.with_name("renamed").rename(photos)
+
+
+def pack_again(photos: Path) -> None:
+    """Packed to an archive without times, and unpacked; what was behind a link is then in the folder itself."""
+    run(
+        photos.parent,
+        "tar",
+        "--create",
+        "--dereference",
+        "--ignore-failed-read",
+        "--mtime=@0",
+        "--file=photos.tar",
+        "photos",
+        check=False,
+    )
+    shutil.rmtree(photos)
+    run(photos.parent, "tar", "--extract", "--touch", "--file=photos.tar")
+    assert not (photos / "train/blue").is_symlink()
+
+
+@pytest.mark.parametrize("change", [touch, rename_and_back, pack_again], ids=lambda change: change.__name__)
+def test_the_same_images_plan_nothing(photos_copy, change):
+    change(photos_copy / "photos")
+    for _ in range(2):
+        assert UNTOUCHED in run(photos_copy, *PHOTOS, "--dry-run").stdout
+
+
+def test_the_same_images_in_another_folder_plan_nothing(photos_copy):
+    (photos_copy / "photos").rename(photos_copy / "pictures")
+    edit(photos_copy, "mine.yaml", "mirrors: [photos]", "mirrors: [gone, pictures]")
+    assert UNTOUCHED in run(photos_copy, *PHOTOS, "--dry-run").stdout
+
+
+def change_an_image(photos: Path) -> None:
+    """A single bit, at the same size and time."""
+    path = photos / "train/red/large.bmp"
+    times, content = path.stat(), bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def add_an_image(photos: Path) -> None:
+    shutil.copy2(photos / "train/red/0.png", photos / "train/red/new.png")
+
+
+def remove_an_image(photos: Path) -> None:
+    (photos / "test/green/0.png").unlink()
+
+
+def change_one_behind_the_link(photos: Path) -> None:
+    shutil.copy2(photos.with_name("behind") / "0.png", photos.with_name("behind") / "1.png")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [change_an_image, add_an_image, remove_an_image, change_one_behind_the_link],
+    ids=lambda change: change.__name__,
+)
+def test_other_images_are_noticed(photos_copy, change):
+    change(photos_copy / "photos")
+    text = run(photos_copy, *PHOTOS, "--dry-run").stdout
+    rules = set(re.findall(r"^(?:local)?rule (\w+):$", text, re.MULTILINE))
+    assert {"download_dataset", "preprocess_dataset", "train_model", "craft_adversarial"} <= rules
+
+
+# --- weights and failures --------------------------------------------------------------------------------------------
 
 
 def test_pretrained_weights_come_through_the_download_rule(tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from robustness.cli import out_file, program
-from robustness.download import fetch_file, is_url, pack_image_folder
+from robustness.download import fetch_file, local_copy, pack_image_folder
 from robustness.errors import UserError
 
 
@@ -28,11 +28,9 @@ def main(name, mirrors, sha256, sha256_unpacked, image_folder, output):
     If a checksum is given, a broken download leaves OUTPUT.download behind and goes on from there in the next run.
     """
     if image_folder:
-        for mirror in mirrors:
-            if not is_url(mirror) and Path(mirror).is_dir():
-                n = pack_image_folder(Path(mirror), Path(output), sha256)
-                click.echo(f"{n} images from {mirror}")
-                return
+        if folder := local_copy(name, mirrors, image_folder):
+            click.echo(f"{pack_image_folder(folder, Path(output), sha256)} images from {folder}")
+            return
         raise UserError(f"none of {', '.join(mirrors)} is a folder of this machine: mend the source's mirrors.")
     click.echo(f"{name} from {fetch_file(name, list(mirrors), Path(output), sha256, sha256_unpacked)}")
 

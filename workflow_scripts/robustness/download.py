@@ -152,28 +152,71 @@ def fetch_file(
     )
 
 
+def local_copy(name: str, mirrors: list[str], image_folder: bool) -> Path | None:
+    """The file or image folder of this machine that is taken where there is no checksum: that of the first mirror that has it.
+
+    None if none has it, or the address of a file comes before.
+    """
+    for mirror in mirrors:
+        if not is_url(mirror):
+            path = Path(mirror)
+            if image_folder and path.is_dir():
+                return path
+            path = path / name if path.is_dir() else path
+            if not image_folder and path.is_file():
+                return path
+        elif not image_folder:
+            return None
+    return None
+
+
+def image_files(folder: Path) -> dict[str, dict[str, list[Path]]]:
+    """The images of an image folder: {part: {class: paths}} of FOLDER/train/CLASS/* and FOLDER/test/CLASS/*, sorted by name.
+
+    Links are followed; those that lead nowhere are passed over, as are files that are no images by their suffix. Raises
+    UserError if a folder can't be read.
+    """
+    try:
+        found = {}
+        for part in ("train", "test"):
+            inside = (folder / part).iterdir() if (folder / part).is_dir() else []
+            labels = sorted(path.name for path in inside if path.is_dir())
+            found[part] = {label: _images_in(folder / part / label) for label in labels}
+        return found
+    except PermissionError as error:
+        raise UserError(f"{error.filename} can't be read: change its permissions, or remove it.") from error
+
+
+def _images_in(folder: Path) -> list[Path]:
+    def is_file(entry: os.DirEntry) -> bool:
+        return entry.is_file(follow_symlinks=False) or Path(entry.path).is_file()  # False for links in a circle, too
+
+    with os.scandir(folder) as entries:
+        names = [
+            entry.name for entry in entries if Path(entry.name).suffix.lower() in IMAGE_SUFFIXES and is_file(entry)
+        ]
+    return [folder / name for name in sorted(names)]
+
+
 def pack_image_folder(folder: Path, output: Path, sha256: str | None = None) -> int:
     """Pack FOLDER/train/CLASS/* and FOLDER/test/CLASS/* into one tar of sorted names; return the number of images.
 
     The same images give the same bytes. Raises UserError if a part is missing, a class stands in one part only,
     or the tar is not the expected one.
     """
-    classes = {}
     for part in ("train", "test"):
         if not (folder / part).is_dir():
             raise UserError(f"{folder} has no folder '{part}': an image folder holds train/CLASS/ and test/CLASS/.")
-        classes[part] = sorted(path.name for path in (folder / part).iterdir() if path.is_dir())
-    if odd := sorted(set(classes["train"]) ^ set(classes["test"])):
+    found = image_files(folder)
+    if odd := sorted(set(found["train"]) ^ set(found["test"])):
         raise UserError(f"{folder}: class '{odd[0]}' stands in only one of train and test: give both the same classes.")
-    if len(classes["train"]) < 2:
-        raise UserError(f"{folder}/train has {len(classes['train'])} class folders: a classifier needs two or more.")
+    if len(found["train"]) < 2:
+        raise UserError(f"{folder}/train has {len(found['train'])} class folders: a classifier needs two or more.")
     n = 0
     with whole_file(output) as temporary:
         with tarfile.open(temporary, "w", format=tarfile.GNU_FORMAT) as tar:
-            for part in ("train", "test"):
-                for label in classes[part]:
-                    paths = sorted((folder / part / label).iterdir(), key=lambda path: path.name)
-                    images = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+            for part, labels in found.items():
+                for label, images in labels.items():
                     if not images:
                         raise UserError(
                             f"{folder / part / label} holds no image: remove the class or add images to it."

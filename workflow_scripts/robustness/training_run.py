@@ -17,6 +17,7 @@ import numpy as np
 from robustness import devices
 from robustness.architectures import build
 from robustness.augmentation import Augmentation
+from robustness.config.code_inputs import ProjectCode
 from robustness.datasets import DatasetInfo, Images
 from robustness.errors import UserError
 from robustness.files import read_npz, sha256_of, whole_file, write_json
@@ -177,12 +178,15 @@ def _recipe(options: dict) -> Recipe:
 
 
 def _fingerprint(settings: dict, files: list[str]) -> str:
-    """What a half-done run must share with the one that goes on from it: settings, data, code and versions."""
+    """What a half-done run must share with the one that goes on from it: settings, data, code and versions.
+
+    Code as the rules compare it, so that a changed comment does not discard the state.
+    """
     scripts = Path(__file__).resolve().parent.parent
     loaded = [Path(getattr(module, "__file__", None) or "/").resolve() for module in list(sys.modules.values())]
-    code = sorted({path for path in loaded if scripts in path.parents})
-    digests = [sha256_of(path) for path in [*files, *code]]
-    return hashlib.sha256(json.dumps([settings, digests, _versions()], default=str).encode()).hexdigest()
+    code = ProjectCode(scripts).digest_of_files({path for path in loaded if scripts in path.parents})
+    shared = [settings, [sha256_of(path) for path in files], code, _versions()]
+    return hashlib.sha256(json.dumps(shared, default=str).encode()).hexdigest()
 
 
 def _versions() -> dict[str, str]:
