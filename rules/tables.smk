@@ -151,6 +151,7 @@ rule write_findings:
         attacks=ATTACK_SUMMARIES,
         worst_cases=expand("{worst_case}.{suffix}", worst_case=WORST_CASES, suffix=["csv", "json"]),
         verdicts=rules.diagnose_attacks.output.verdicts,
+        training=f"{RESULTS}/tables/training.csv",
     output:
         comparisons=f"{RESULTS}/tables/comparisons.csv",
         findings=f"{RESULTS}/tables/findings.md",
@@ -176,6 +177,7 @@ rule write_findings:
         " {params.runs}"
         " {params.options}"
         " --verdicts {input.verdicts:q}"
+        " --training {input.training:q}"
         " --comparisons {output.comparisons:q}"
         " --findings {output.findings:q}"
         " > {log:q} 2>&1"

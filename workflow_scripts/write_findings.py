@@ -20,18 +20,20 @@ from robustness.cli import in_file, out_file, program, runs_options
     "--difference",
     type=click.FloatRange(0, 1, min_open=True),
     default=0.05,
-    help="Gain in accuracy (share) for which the number of images is told that it takes to see it.",
+    help="The smallest gain in accuracy (share) that counts for a claim; the page says how many images it takes to see it.",
 )
 @in_file("--verdicts", "verdicts.csv of diagnose_attacks.")
+@in_file("--training", "training.csv of aggregate_training.", required=False)
 @out_file("--comparisons", "One row a model, seed, attack and epsilon: accuracies, difference, p (.csv).")
 @out_file("--findings", "The answer page (.md).")
-def main(defences, epsilon, difference, verdicts, comparisons, findings, **runs):
+def main(defences, epsilon, difference, verdicts, training, comparisons, findings, **runs):
     """Compare each defended model with its baseline, on the same images, and write what the defence was worth."""
     from robustness.files import write_text
     from robustness.findings import comparisons as compare
     from robustness.findings_page import page
     from robustness.records import read_records, write_records
     from robustness.study_records import StudyRecords
+    from robustness.training_table import guessing_markdown
 
     study = StudyRecords.of_options(**runs)
     pairs = [(model, baseline) for model, baseline, _, _ in defences]
@@ -40,8 +42,11 @@ def main(defences, epsilon, difference, verdicts, comparisons, findings, **runs)
     counted = {model: set(study.bounded_attacks_on(model)) for model in study.models}
     unlike = {model: sorted(counted[model] ^ counted[baseline]) for model, baseline in pairs}
     write_records(table, comparisons)
-    told = page(table, claims, unlike, study.cascade(), epsilon, difference, list(study.seeds), study.rejecting())
-    write_text(findings, told)
+    trainings = guessing_markdown(read_records(training)).strip() if training else ""
+    text = page(
+        table, claims, unlike, study.cascade(), epsilon, difference, list(study.seeds), study.rejecting(), trainings
+    )
+    write_text(findings, text)
 
 
 if __name__ == "__main__":

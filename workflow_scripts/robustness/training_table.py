@@ -72,7 +72,7 @@ def ended_above_guessing(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["above_guessing"].astype(str) == "True"]
 
 
-def _guessing_markdown(table: pd.DataFrame) -> str:
+def guessing_markdown(table: pd.DataFrame) -> str:
     """A paragraph that names the trainings that did not end below the loss of guessing; '' without such."""
     told = [
         f"{row.model}, seed {row.seed} ({row.final_loss:.4g}, guessing {row.loss_of_guessing:.4g})"
@@ -102,5 +102,5 @@ def training_markdown(table: pd.DataFrame) -> str:
         shown[column] = [f"{value:.{digits}f}" for value in shown[column]]
     shown = shown.rename(columns={"epochs": "kept epoch"}).rename(columns=lambda column: column.replace("_", " "))
     return (
-        f"# Training\n\n{_guessing_markdown(table)}{NOTE}\n\n{shown.to_markdown(index=False, disable_numparse=True)}\n"
+        f"# Training\n\n{guessing_markdown(table)}{NOTE}\n\n{shown.to_markdown(index=False, disable_numparse=True)}\n"
     )
