@@ -1,7 +1,7 @@
 """Attacks in a cascade: each is spent only on the images that all before it left standing.
 
 The cascade goes on in rounds of growing effort, first with the attacks that follow a gradient, then with those that need
-none, until a round breaks less than CONVERGED of the images or the rounds are spent. What each round broke is judged by
+none, until a round after the first breaks less than CONVERGED of the images or the rounds are spent. What each round broke is judged by
 robustness/diagnostics.py: a worst case that has not converged says more about the attacks than about the model.
 """
 
@@ -21,6 +21,9 @@ from robustness.worst_case_records import GRADIENT, GRADIENT_FREE, phase_of
 
 LOG = logging.getLogger(__name__)
 CONVERGED = 0.01  # a round that breaks a smaller share of the images is the last
+# But a first round may break little because it is no stronger than the study's own attacks: only a second one, of twice the
+# effort, tells. A search without gradients comes after all others, and differs from them from its first round on.
+FEWEST_ROUNDS = {GRADIENT: 2, GRADIENT_FREE: 1}
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,11 @@ def find_worst_case(
             search.round(stronger, active, number)
             tried |= {epsilon: tried[epsilon] | {phase: number} for epsilon in active}
             broken = {epsilon: before[epsilon] - len(search.standing(epsilon)) for epsilon in epsilons}
-            active = [epsilon for epsilon in epsilons if broken[epsilon] > 0 and broken[epsilon] >= CONVERGED * len(images)]
+            active = [
+                epsilon
+                for epsilon in epsilons
+                if tried[epsilon][phase] < FEWEST_ROUNDS[phase] or broken[epsilon] >= max(1, CONVERGED * len(images))
+            ]
     return _found(search, tried)
 
 
