@@ -114,7 +114,9 @@ class SmallStudy:
                 numbers[epsilon] |= {"ci_low": low, "ci_high": high, "broken_by": {"square": int((~survived).sum())}}
                 rows = self.rounds.get((model, norm, epsilon), [])
                 names = ("phase", "attacked", "broken", "round")
-                told = [dict(zip(names, (*row, 1 + [r[0] for r in rows[:i]].count(row[0])))) for i, row in enumerate(rows)]
+                told = [
+                    dict(zip(names, (*row, 1 + [r[0] for r in rows[:i]].count(row[0])))) for i, row in enumerate(rows)
+                ]
                 numbers[epsilon]["rounds"] = told
                 numbers[epsilon]["broken_only_by_transfer"] = self.moved.get((model, norm, epsilon), 0)
         cascade = {"least_norm": asdict(AttackSettings("fmn", norm=norm, iterations=9))}

@@ -379,7 +379,10 @@ def test_what_is_left_of_a_gain_is_real_only_beyond_chance(tmp_path):
 
 def test_a_worst_case_that_fails_calls_no_gain_real(tmp_path):
     _, text = found(study(tmp_path, probed=HUGE, together=together(plain=40, guarded=110)))
-    assert "How much of the gain is real is not decided: the worst case of guarded does not pass survives_huge_epsilon." in text
+    assert (
+        "How much of the gain is real is not decided: the worst case of guarded does not pass survives_huge_epsilon."
+        in text
+    )
 
 
 def collapsed(folder, clean: int) -> SmallStudy:

@@ -548,7 +548,13 @@ def test_defaults_are_filled_in(config):
     assert filled["attacks"]["p"]["random_start"] is True and filled["attacks"]["p"]["norm"] == "inf"
     assert "step" not in filled["models"]["m"]
     assert "precision" not in filled["models"]["m"]["training"]  # the command line without it stays what it was
-    assert [attack["method"] for attack in study.cascade_of(filled).values()] == ["fmn", "pgd", "apgd", "apgd", "square"]
+    assert [attack["method"] for attack in study.cascade_of(filled).values()] == [
+        "fmn",
+        "pgd",
+        "apgd",
+        "apgd",
+        "square",
+    ]
     assert filled["worst_case"]["gradient_free"]["queries"] == 1000 and filled["worst_case"]["rounds"] == 4
     assert filled["worst_case"]["attacks"]["apgd_margin"]["restarts"] == 1
     assert filled["diagnosis"] == {"images": 100, "queries": 200, "huge_epsilon": 0.5}

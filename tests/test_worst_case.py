@@ -308,7 +308,9 @@ EXAMPLES = pd.DataFrame(
 def test_what_each_round_broke(epsilon, tried, counts, left):
     """Seven images, of which 6 fell to an attack of the study at 0.1; of the cascade's examples by hand."""
     standing = pd.DataFrame({"index": range(1, 8), "falls_at": [NEVER] * 5 + [0.1, NEVER]})
-    rounds, stands = broken_by_round(standing, EXAMPLES, dict(zip(("gradient", "gradient_free"), tried)), PHASES, epsilon)
+    rounds, stands = broken_by_round(
+        standing, EXAMPLES, dict(zip(("gradient", "gradient_free"), tried)), PHASES, epsilon
+    )
     assert [tuple(row.values()) for row in rounds] == counts
     assert list(rounds[0]) == ["phase", "round", "attacked", "broken"]
     assert stands[stands].index.tolist() == left
@@ -413,7 +415,9 @@ def worst_case_set(pixel_range=(0.0, 1.0), unit="0-1", norm="inf", factor=1) -> 
     x[:, 4, 4, 0] += np.where(x[:, 4, 4, 0] < (low + high) / 2, sizes, -sizes)
     note = {"norm": norm, "epsilon_unit": unit, "model_sha256": "hash"}
     epsilons = np.array([f"{size * factor:g}" for size in (0.1, 0.4, 0.2)])
-    return WorstCaseSet(x, clean.indices[which], epsilons, np.array(["pgd", "square", "fmn"]), np.array([1, 1, 2]), note)
+    return WorstCaseSet(
+        x, clean.indices[which], epsilons, np.array(["pgd", "square", "fmn"]), np.array([1, 1, 2]), note
+    )
 
 
 @pytest.mark.parametrize("pixel_range", [(0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)])
@@ -443,8 +447,12 @@ def with_pixel(value):
     [
         (changed(note=lambda good: good.note | {"model_sha256": "other"}), "this would be a transfer result"),
         (changed(indices=lambda good: np.array([1005, 1030, 1040])), "comes from other images"),
-        (changed(indices=lambda good: good.indices[[0, 1, 0]], epsilons=lambda good: np.array(["0.1", "0.4", "0.10"])),
-         "comes from other images"),
+        (
+            changed(
+                indices=lambda good: good.indices[[0, 1, 0]], epsilons=lambda good: np.array(["0.1", "0.4", "0.10"])
+            ),
+            "comes from other images",
+        ),
         (changed(indices=lambda good: good.indices[::-1]), "more than epsilon"),
         (changed(epsilons=lambda good: good.epsilons[::-1]), "more than epsilon"),
         (changed(epsilons=lambda good: np.array(["0.1", "0.399", "0.2"])), "moves an image by 0.4, more than epsilon"),

@@ -246,7 +246,7 @@ def step_budget_below_epsilon(name: str, evidence: Evidence) -> Iterator[Finding
 
 
 @diagnostic(
-    "the last round of the cascade still breaks 1 % of the images or more (fail: 5 % or more)",
+    "the last round of the cascade still breaks 1 % of the images or more, and as many are left (fail: 5 % or more)",
     "the cascade ended because its budget was spent: with more rounds the worst case would be lower",
 )
 def worst_case_converged(name: str, evidence: Evidence) -> Iterator[Finding]:
@@ -258,11 +258,14 @@ def worst_case_converged(name: str, evidence: Evidence) -> Iterator[Finding]:
         last = {row["phase"]: row for row in told["rounds"]}.values()
         if not last:
             continue  # nothing was left to attack
-        most, n = max(last, key=lambda row: row["broken"]), told["n"]
-        share = most["broken"] / n
+        n, left = told["n"], min(row["attacked"] - row["broken"] for row in last)
+        most = max(last, key=lambda row: row["broken"])
+        share = min(most["broken"], left) / n  # further rounds can break no more than is left
         verdict = FAIL if share >= 0.05 else WARNING if share >= 0.01 else PASS
         kind = most["phase"].replace("_", "-")
-        says = f"the last {kind} round, number {most['round']}, breaks {most['broken']} of {n} images"
+        says = (
+            f"the last {kind} round, number {most['round']}, breaks {most['broken']} of {n} images, and {left} are left"
+        )
         yield Finding(epsilon, verdict, share, 0.01, n, None, says)
 
 
@@ -278,9 +281,7 @@ def broken_without_gradients(name: str, evidence: Evidence) -> Iterator[Finding]
         moved, n = told["broken_only_by_transfer"], told["n"]
         low, _ = wilson_interval(searched + moved, n)
         verdict = FAIL if low > 0.05 else WARNING if low > 0.01 else PASS
-        says = (
-            f"of {n} images that search breaks {searched} which the gradients' attacks leave, other models' sets {moved} more"
-        )
+        says = f"of {n} images that search breaks {searched} which the gradients' attacks leave, other models' sets {moved} more"
         yield Finding(epsilon, verdict, (searched + moved) / n, 0.01, n, None, says)
 
 

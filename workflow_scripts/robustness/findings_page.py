@@ -189,8 +189,8 @@ def _worst_cases(rows: pd.DataFrame, epsilon: str | None):
         yield norm, chosen_epsilon(list(dict.fromkeys(part["epsilon"])), epsilon), part
 
 
-def _answers(table: pd.DataFrame, epsilon: str | None, difference: float) -> str:
-    """The table of answers: one row a defence and norm."""
+def answers(table: pd.DataFrame, epsilon: str | None, difference: float) -> pd.DataFrame:
+    """The answers, as text: one row a defence and norm. The arguments are those of `page`."""
     lines = []
     for (_, baseline), rows in table.groupby(["model", "baseline"], sort=False):
         clean = rows[rows["attack"] == CLEAN]
@@ -212,7 +212,7 @@ def _answers(table: pd.DataFrame, epsilon: str | None, difference: float) -> str
             line["verdict"] = verdict
             line["raises robust accuracy"] = _status(_answer(together, difference), together).removeprefix("is ")
             lines.append(line)
-    return pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True) + "\n" if lines else ""
+    return pd.DataFrame(lines)
 
 
 def _table(rows: pd.DataFrame) -> str:
@@ -282,7 +282,9 @@ def _claim(rows: pd.DataFrame, claim: tuple[str, str] | None, epsilon: str | Non
     )
 
 
-def _method(table: pd.DataFrame, cascade: list[str], difference: float, seeds: list[int], rejecting: Sequence[str]) -> str:
+def _method(
+    table: pd.DataFrame, cascade: list[str], difference: float, seeds: list[int], rejecting: Sequence[str]
+) -> str:
     """How the numbers were made."""
     named = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
     text = (
@@ -332,7 +334,8 @@ def page(
     warned = f"\n{trainings}\n" if trainings else ""
     if not len(table):
         return text + "No model of this study has a defence and a baseline to be measured against.\n" + warned
-    text += _answers(table, epsilon, difference) + warned
+    first = answers(table, epsilon, difference)
+    text += f"{first.to_markdown(index=False, disable_numparse=True)}\n{warned}" if len(first) else warned
     text += f"\n{_method(table, cascade, difference, seeds, rejecting)}"
     for (model, baseline), rows in table.groupby(["model", "baseline"], sort=False):
         kind = rows["defence"].iloc[0].replace("_", " ")

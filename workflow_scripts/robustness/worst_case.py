@@ -86,7 +86,9 @@ class Found:
 class _Search:
     """The state of a cascade: at which epsilon each image has fallen, and the examples that made it."""
 
-    def __init__(self, target: Target, images: np.ndarray, labels: np.ndarray, falls_at: np.ndarray, epsilons: list[str]):
+    def __init__(
+        self, target: Target, images: np.ndarray, labels: np.ndarray, falls_at: np.ndarray, epsilons: list[str]
+    ):
         self.target, self.images, self.labels, self.epsilons = target, images, labels, epsilons
         self.falls_at = falls_at.astype(float).copy()
         self.found: list[tuple[np.ndarray, np.ndarray, str, str, int]] = []  # positions, images, epsilon, attack, round
@@ -115,9 +117,7 @@ class _Search:
                 self.falls_at[todo[new]] = float(text)
             fell += len(new)
         seconds = time.monotonic() - started
-        LOG.info(
-            "round %d, epsilon %s, %s: %d of %d fell, %.1f s", number, epsilon, name, fell, len(todo), seconds
-        )
+        LOG.info("round %d, epsilon %s, %s: %d of %d fell, %.1f s", number, epsilon, name, fell, len(todo), seconds)
 
     def round(self, attacks: dict[str, AttackSettings], active: list[str], number: int) -> None:
         """Each attack once: those of least norm first, for all epsilons together, the others at each active epsilon."""
