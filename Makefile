@@ -3,6 +3,7 @@
 # make ahead STUDY=studies/x.yaml CONDA=1  what a study needs from the network, before it goes to nodes without: the environment,
 #   data and weights, with CONDA=1 conda's environments; without STUDY for the quick study
 # make docs  the quick study, and its tables and some of its figures copied to docs/quick_study
+# make docs-answers  the quick study with ten seeds, with two threads and without oneDNN: whether its answer is the same in all
 # make docs-fashion-mnist  the study of the Fashion-MNIST report, whole, and its tables and figures to docs/fashion_mnist
 # make docs-temperature-sweep  the study of nine temperatures, and its tables and figure to docs/temperature_sweep
 # make docs-cifar-small  the small study of CIFAR-10 and CIFAR-100, and its tables and figures to docs/cifar_small
@@ -25,7 +26,7 @@ export MPLCONFIGDIR ?= $(CURDIR)/.snakemake/cache/matplotlib
 export KERAS_HOME ?= $(CURDIR)/.snakemake/cache/keras
 endif
 
-.PHONY: run test ahead docs docs-fashion-mnist docs-temperature-sweep docs-cifar-small docs-reviewed-defences bench lock clean
+.PHONY: run test ahead docs docs-answers docs-fashion-mnist docs-temperature-sweep docs-cifar-small docs-reviewed-defences bench lock clean
 
 run: $(VENV)/run.stamp
 	snakemake --cores all
@@ -59,6 +60,15 @@ FIGURES := accuracy/fashion_mnist/worst_case_norm_inf \
 
 docs: run
 	$(call to_docs,results,quick_study,$(FIGURES))
+
+# Two threads, and TensorFlow without oneDNN, round as other processors do.
+docs-answers: $(VENV)/run.stamp
+	snakemake --cores all --configfile config.yaml studies/ten_seeds.yaml
+	snakemake --cores all --configfile config.yaml studies/two_threads.yaml
+	TF_ENABLE_ONEDNN_OPTS=0 snakemake --cores all --config results_dir=results/without_onednn
+	python benchmarks/answers.py --run "one thread" results/ten_seeds --run "two threads" results/two_threads \
+	    --run "without oneDNN" results/without_onednn --table docs/quick_study/answers.csv --text docs/quick_study/answers.md
+	cp results/ten_seeds/tables/findings.md docs/quick_study/findings_of_ten_seeds.md
 
 REPORT_FIGURES := confusion/original/seed1 iterations/fashion_mnist/bim_iterations published \
     comparisons/figure_12 comparisons/figure_13 comparisons/figure_15 comparisons/figure_16 comparisons/figure_17 \

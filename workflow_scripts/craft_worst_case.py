@@ -68,8 +68,6 @@ def main(
     """
     from dataclasses import replace
 
-    import numpy as np
-
     from robustness.attack_settings import as_noted, check_norm, settings_from_json
     from robustness.datasets import DatasetInfo, Images, to_pixels
     from robustness.epsilon_units import pixel_scale

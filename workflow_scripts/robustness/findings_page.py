@@ -263,14 +263,14 @@ def _claim(rows: pd.DataFrame, claim: tuple[str, str] | None, epsilon: str | Non
         return "\nThe study names no published claim to hold this against (`claim` of the model).\n"
     text, (words, source) = "", claim
     for norm, at, part in _worst_cases(rows, epsilon):
-        parts = {eps: here for eps, here in part.groupby("epsilon", sort=False)}
-        answers = {eps: _answer(here, difference) for eps, here in parts.items()}
-        verdicts = {eps: _status(answers[eps], here) for eps, here in parts.items()}
-        reason = f": {answers[at].reason}" if answers[at].reason else ""
+        parts = dict(list(part.groupby("epsilon", sort=False)))
+        found = {eps: _answer(here, difference) for eps, here in parts.items()}
+        verdicts = {eps: _status(found[eps], here) for eps, here in parts.items()}
+        reason = f": {found[at].reason}" if found[at].reason else ""
         others: dict[str, list[str]] = {}
         for eps, status in verdicts.items():
             if eps != at:
-                others.setdefault(f"{status}{answers[eps].reason and f' ({answers[eps].reason})'}", []).append(eps)
+                others.setdefault(f"{status}{found[eps].reason and f' ({found[eps].reason})'}", []).append(eps)
         rest = "; ".join(f"at {', '.join(texts)} it {status}" for status, texts in others.items())
         text += (
             f'\nPublished claim: "{words}" ({source}). At epsilon {at} (norm {norm}), by the worst case, it '
