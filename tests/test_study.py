@@ -221,7 +221,7 @@ SEARCH = {"method": "square", "queries": 100}
         ({"iteration_sweeps": {"x": SWEEP | {"models": ["nobody"]}}}, ["iteration_sweeps.x.models", "nobody", "undefended"]),
         ({"iteration_sweeps": {"x": SWEEP | {"logit_scale": 2}}}, ["iteration_sweeps.x.logit_scale", "scaled_cross_entropy"]),
         ({"iteration_sweeps": {"pgd": SWEEP}}, ["iteration_sweeps.pgd", "choose another"]),
-        ({"iteration_sweeps": {"least_norm": SWEEP}}, ["iteration_sweeps.least_norm", "choose another"]),
+        ({"iteration_sweeps": {"apgd_scaled": SWEEP}}, ["iteration_sweeps.apgd_scaled", "choose another"]),
         ({"iteration_sweeps": {"clean": SWEEP}}, ["iteration_sweeps.clean", "choose another"]),
         ({"models/distilled/baseline": "undefnded"}, ["models.distilled.baseline", "undefnded", "another model"]),
         ({"models/distilled/baseline": "distilled"}, ["models.distilled.baseline", "another model"]),
@@ -262,7 +262,7 @@ SEARCH = {"method": "square", "queries": 100}
             {"temperature_sweeps": {"x": HEATED | {"series": {"s": ["undefended", "distiled"]}}}},
             ["temperature_sweeps.x.series.s names 'distiled'", "undefended, teacher, distilled"],
         ),
-        ({"temperature_sweeps": {"x": HEATED | {"attacks": ["least_norm"]}}}, ["temperature_sweeps.x.attacks", "least_norm", "fgsm, pgd"]),
+        ({"temperature_sweeps": {"x": HEATED | {"attacks": ["apgd_scaled"]}}}, ["temperature_sweeps.x.attacks", "apgd_scaled", "fgsm, pgd"]),
         (
             {"temperature_sweeps": {"x": HEATED}, "attacks/fgsm/models": ["undefended", "teacher"]},
             ["temperature_sweeps.x: fgsm is not run on distilled", "or run it"],
