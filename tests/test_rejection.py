@@ -24,7 +24,8 @@ from robustness.drops import drops, drops_markdown
 from robustness.errors import UserError
 from robustness.evaluation import confusion, score, summarise
 from robustness.files import write_json
-from robustness.findings import comparisons, page
+from robustness.findings import comparisons
+from robustness.findings_page import page
 from robustness.intervals import wilson_interval
 from robustness.model_files import load_network, save_network
 from robustness.probes import Probes, zero_gradients

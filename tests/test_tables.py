@@ -6,7 +6,7 @@ import re
 import pytest
 from small_study import SmallStudy
 
-from robustness import findings, tables
+from robustness import findings, findings_page, tables
 from robustness.attack_settings import AttackSettings
 from robustness.evaluation import summarise
 from robustness.intervals import wilson_interval
@@ -281,7 +281,7 @@ def test_an_attack_of_norm_0_is_told_in_shares_and_has_no_worst_case(tmp_path):
     assert len(found.transfer.query("attack == 'few'")) == 3
     raised = set(found.verdicts.query("attack == 'few'")["diagnostic"])
     assert raised == {"zero_gradients", "weaker_than_transfer", "answers_by_guessing"}
-    page = findings.page(
+    page = findings_page.page(
         findings.comparisons(found.study, found.verdicts, [("b", "a")], 0.05), {}, {}, ["fmn"], None, 0.05, [1]
     )
     assert "Under few, erasing changed robust accuracy at epsilon 0.10" in page and "Norm 0 has no worst case." in page
