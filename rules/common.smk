@@ -117,7 +117,7 @@ def code_of(name, **plug_ins):
 
     plug_ins: the modules that the program imports by their names, or functions of wildcards that give them: those in
     robustness/attack_methods, defences, networks or techniques; as `layers`, those whose layers may be in a network that
-    it loads, with their whole names.
+    it loads, with their whole names. An empty list says that none of them matters.
     """
 
     def of_job(wildcards):
