@@ -117,7 +117,7 @@ def code_of(name, **plug_ins):
 
     plug_ins: the modules that the program imports by their names, or functions of wildcards that give them: those in
     robustness/attack_methods, defences, networks or techniques; as `layers`, those whose layers may be in a network that
-    it loads, with their whole names.
+    it loads, with their whole names. An empty list says that none of them matters.
     """
 
     def of_job(wildcards):
@@ -138,8 +138,8 @@ def code_digest(name, plug_ins):
 
 
 def training_code(name):
-    """The code of a program that trains: with the model's network, and with the defence of a substitute's target."""
-    return code_of(name, networks=network_of, defences=defence_method, layers=layers_of_defence, techniques=[])
+    """The code of a program that trains, with the model's network and the defence that it puts up."""
+    return code_of(name, networks=network_of, defences=defence_method, layers=layers_of_defence)
 
 
 def network_of(wildcards):
@@ -153,15 +153,20 @@ def technique_of(wildcards):
 
 
 def defence_method(wildcards):
-    """The file of robustness/defences that made a model; none for one without. A substitute asks a target that may have one."""
+    """The file of robustness/defences that made a model; none for one without."""
     model = config["models"][wildcards.model]
-    model = config["models"][model["substitute"]["of"]] if "substitute" in model else model
     return [model["defence"]["method"]] if "defence" in model else []
 
 
 def layers_of_defence(wildcards):
     """The modules whose layers may be in a model's network: that of its defence."""
     return [f"robustness.defences.{method}" for method in defence_method(wildcards)]
+
+
+def layers_of_target(wildcards):
+    """The same of the model that a substitute asks."""
+    target = config["models"][config["models"][wildcards.model]["substitute"]["of"]]
+    return [f"robustness.defences.{target['defence']['method']}"] if "defence" in target else []
 
 
 def attack_method(wildcards):

@@ -272,7 +272,7 @@ rule train_substitute:
         runtime=grown(training_minutes),
     params:
         program=program("train_substitute"),
-        code=training_code("train_substitute"),
+        code=code_of("train_substitute", networks=network_of, layers=layers_of_target, techniques=[]),
         provenance=provenance,
         threads=config["threads"]["train"],
         gpu=gpu_option,

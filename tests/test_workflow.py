@@ -973,6 +973,22 @@ models: {{undefended: {{architecture: mobilenet_v2, upsampling: 2, weights: draw
             np.testing.assert_array_equal(np.asarray(ours), np.asarray(theirs))
 
 
+def test_a_file_without_a_checksum_counts_by_its_content(tmp_path):
+    """Also if it is larger than what Snakemake compares by content."""
+    folder = copy_project(tmp_path)
+    (folder / "kept").mkdir()
+    path = folder / "kept/base.weights.h5"
+    path.write_bytes(bytes(2_000_000))
+    source = "drawn: {format: weights, licence: mine, mirrors: [kept], files: [{name: base.weights.h5}]}"
+    (folder / "b.yaml").write_text(f"sources: {{{source}}}\n")
+    words = ["snakemake", "--cores", "1", "results/downloads/drawn/base.weights.h5", "--configfile", TINY, "b.yaml"]
+    run(folder, *words)
+    os.utime(path)
+    assert UNTOUCHED in run(folder, *words, "--dry-run").stdout
+    path.write_bytes(bytes(1_999_999) + b"1")
+    assert "download_dataset" in run(folder, *words, "--dry-run").stdout
+
+
 def test_a_failing_job_shows_its_sentence_and_leaves_nothing(tmp_path):
     folder = copy_project(tmp_path)
     archive = folder / "resources/fashion_mnist_embedded/t10k-labels-idx1-ubyte.gz"
