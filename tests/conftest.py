@@ -18,7 +18,7 @@ TINY = "tests/configs/tiny.yaml"
 LONG = ("test_slurm.py", "test_workflow.py", "test_conda.py")
 
 # Variables that name folders to write to, or settings that change what Snakemake does.
-ELSEWHERE = ("KERAS_HOME", "MPLCONFIGDIR", "PIP_CACHE_DIR", "SNAKEMAKE_", "XDG_")
+ELSEWHERE = ("GIT_", "KERAS_HOME", "MPLCONFIGDIR", "PIP_CACHE_DIR", "SNAKEMAKE_", "XDG_")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -67,6 +67,15 @@ def run(folder: Path, *words: str, environment: dict | None = None, check: bool 
     )  # fmt: skip
     assert not check or done.returncode == 0, done.stdout
     return done
+
+
+def commit_all(folder: Path) -> str:
+    """Make a folder a git clone, if it is none, and commit all that is not ignored there; returns the commit."""
+    run(folder, "git", "init", "--quiet", ".")
+    run(folder, "git", "add", "--all")
+    user = ("-c", "user.name=tests", "-c", "user.email=tests@localhost")
+    run(folder, "git", *user, "commit", "--quiet", "--allow-empty", "--message", "A state of the project")
+    return run(folder, "git", "rev-parse", "HEAD").stdout.strip()
 
 
 def snakemake(folder: Path, *words: str, **settings) -> str:

@@ -27,6 +27,7 @@ from robustness.defence_task import Task, check_network, check_trainer
 from robustness.defences import null_labelling
 from robustness.errors import UserError
 from robustness.model_files import load_network, predict_logits, save_network
+from robustness.version import project_version
 
 PAGE = (ROOT / "docs/add_a_defence.md").read_text()
 MODELS = Path("results/models")
@@ -87,6 +88,9 @@ def test_new_defences_as_their_page_tells_them(with_both):
     def unattacked(model: str) -> dict:
         return json.loads((with_both / EVALUATION / model / "seed3/clean.json").read_text())
 
+    for model in ("squeezed", "shifted"):
+        metadata = json.loads((with_both / MODELS / f"{model}/seed3/metadata.json").read_text())
+        assert metadata["workflow"] == project_version(with_both)
     assert unattacked("squeezed")["defence"] == "logit_squeezing"
     assert unattacked("shifted")["defence"] == "shift_average"
     for model in ("squeezed", "shifted"):  # the attack's gradient comes through the layers

@@ -17,10 +17,11 @@ from robustness.classifiers import LEAST_PROBABILITY, load_classifier, train_cla
 from robustness.datasets import to_pixels
 from robustness.errors import UserError
 from robustness.evaluation import score
-from robustness.files import write_json
+from robustness.files import read_json, write_json
 from robustness.scored_models import load_logits
 from robustness.splits import stratified_sample
 from robustness.technique_files import technique_names
+from robustness.version import project_version
 
 NOISY = images(120, seed=1)
 NOISY.labels[::6] = (NOISY.labels[::6] + 1) % 4  # so that none is right everywhere
@@ -105,6 +106,7 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process(tmp_path, techniq
         return [str(word) for name, value in told.items() for word in (f"--{name}", value)]
 
     call("train_classifier", *words(7))
+    assert read_json(tmp_path / "m.json")["workflow"] == project_version()
     call("train_classifier", *words(8))
     here, other = ((tmp_path / f"{seed}.pickle").read_bytes() for seed in (7, 8))
     run(tmp_path, "python", str(ROOT / "workflow_scripts/train_classifier.py"), *words(7))

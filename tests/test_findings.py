@@ -14,6 +14,7 @@ from robustness.findings import comparisons
 from robustness.findings_page import page
 from robustness.records import read_records
 from robustness.training_effects import training_effect
+from robustness.version import made_by
 
 CLAIM = {"guarded": ("it raises robust accuracy", "someone, somewhere")}
 PAIR = [("guarded", "plain")]
@@ -523,7 +524,7 @@ def test_the_programs_write_what_the_functions_tell(tmp_path):
         done = CliRunner().invoke(importlib.import_module(name).main, [*words, *options], catch_exceptions=False)
         assert done.exit_code == 0, done.output
     table, text = found(small)
-    assert (tmp_path / "findings.md").read_text(encoding="utf-8") == text
+    assert (tmp_path / "findings.md").read_text(encoding="utf-8") == f"{text}\n{made_by()}\n"
     assert read_records(tmp_path / "comparisons.csv")["p_holm"].tolist() == pytest.approx(table["p_holm"].tolist())
     judged = (tmp_path / "verdicts.md").read_text(encoding="utf-8")
     assert "| guarded | 1 | fgsm | inf | fail | zero_gradients † |" in " ".join(judged.split())

@@ -151,8 +151,14 @@ class Clone:
 
 
 def tables(folder: Path) -> dict[str, bytes]:
-    """The tables of a run but those that tell its seconds."""
+    """The tables of a run but those that tell its seconds, and findings.md but for its last line.
+
+    That names the commit, and the tables of the checkout may have been made in a git clone; those of the tests' copies are not.
+    """
     found = {path.name: path.read_bytes() for path in (folder / "results/tables").iterdir()}
+    findings, _, version = found["findings.md"].rpartition(b"\n\nMade by ")
+    assert version.count(b"\n") == 1
+    found["findings.md"] = findings
     return {name: content for name, content in found.items() if not name.startswith(("training.", "defences."))}
 
 

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT, TINY, copy_project, run, snakemake
+from conftest import ROOT, TINY, commit_all, copy_project, run, snakemake
+
+from robustness.version import project_version
 
 UNTOUCHED = "Nothing to be done"
 
@@ -257,6 +259,7 @@ def test_clean_accuracy_names_its_parts(tiny_run):
     assert metadata["settings"]["temperature"] == 50 and metadata["seed"] == 3 and metadata["device"] == "cpu"
     assert "gpu" not in metadata["settings"]  # so that a stopped training goes on whatever device it is told
     assert metadata["versions"]["keras"] and metadata["seconds_per_epoch"] > 0 and metadata["parameters"] == 840586
+    assert metadata["workflow"] == project_version(tiny_run)
 
 
 def test_a_training_is_told_by_the_epoch_that_was_kept(tiny_run):
@@ -413,6 +416,20 @@ def test_a_claim_is_a_matter_of_the_page_alone(tiny_copy):
     claim = "teacher: teacher\n    claim: {text: it helps, source: me}\n"
     edit(tiny_copy, TINY, "teacher: teacher\n", claim)
     assert set(planned(tiny_copy)) == {"write_findings"}
+
+
+def test_a_new_version_or_commit_plans_nothing_and_is_named_by_what_is_made_next(tiny_copy):
+    findings = tiny_copy / "results/tables/findings.md"
+    assert findings.read_text().endswith(" of the workflow, commit unknown.\n")
+    first = commit_all(tiny_copy)
+    assert planned(tiny_copy) == {}
+    (tiny_copy / "VERSION").write_text("77.0.0\n")
+    assert planned(tiny_copy) == {}
+    second = commit_all(tiny_copy)
+    assert second != first and planned(tiny_copy) == {}
+    snakemake(tiny_copy, "--forcerun", "write_findings", "--", str(findings.relative_to(tiny_copy)))
+    assert findings.read_text().endswith(f"\n\nMade by version 77.0.0 of the workflow, commit {second}.\n")
+    assert planned(tiny_copy) == {}
 
 
 def test_the_epsilon_of_the_findings_is_a_matter_of_two_tables(tiny_copy):

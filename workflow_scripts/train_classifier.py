@@ -17,7 +17,7 @@ from robustness.cli import in_file, json_option, out_file, program, seed_option
 )
 @seed_option("Seed of the choice of images and of what the technique draws.")
 @out_file("--model", "The trained classifier (.pickle).")
-@out_file("--metadata", "Versions, seed, seconds, settings (.json).")
+@out_file("--metadata", "Versions, commit, seed, seconds, settings (.json).")
 def main(train, info, name, dataset, technique, settings, images, seed, model, metadata):
     """Train a scikit-learn classifier on labelled images, as flat pixels on the range 0 to 1, in one thread."""
     import logging
@@ -28,6 +28,7 @@ def main(train, info, name, dataset, technique, settings, images, seed, model, m
     from robustness.classifiers import train_classifier
     from robustness.datasets import DatasetInfo, Images
     from robustness.files import sha256_of, write_json
+    from robustness.version import project_version
 
     data, start = DatasetInfo.load(info), time.perf_counter()
     classifier = train_classifier(
@@ -49,6 +50,7 @@ def main(train, info, name, dataset, technique, settings, images, seed, model, m
             "versions": {package: version(package) for package in ("scikit-learn", "numpy")}
             | {"python": platform.python_version()},
             "machine": platform.machine(),
+            "workflow": project_version(),
         },
     )
     logging.info("trained %s in %.1f seconds", technique, seconds)

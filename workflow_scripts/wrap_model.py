@@ -50,6 +50,7 @@ def main(
     from robustness.defence_task import Task, check_network
     from robustness.files import read_json, sha256_of, write_json
     from robustness.model_files import load_network, save_network
+    from robustness.version import project_version
 
     data = DatasetInfo.load(info)
     trained = load_network(network, data.shape, len(data.classes))
@@ -61,7 +62,7 @@ def main(
     wrapped = {"model": note["model"], "model_sha256": note["model_sha256"], "settings": note["settings"]}
     own = {"method": method, "epsilon_unit": epsilon_unit, "method_settings": settings, "wraps": wrapped}
     identity = {"model": name, "defence": defence, "seed": seed, "model_sha256": sha256_of(outputs["model"])}
-    write_json(outputs["metadata"], note | identity | {"settings": own})
+    write_json(outputs["metadata"], note | identity | {"settings": own, "workflow": project_version()})
     click.echo(f"{name}: {method} around {note['model']}")
 
 

@@ -34,6 +34,7 @@ def main(defences, epsilon, difference, verdicts, training, comparisons, finding
     from robustness.records import read_records, write_records
     from robustness.study_records import StudyRecords
     from robustness.training_table import guessing_markdown
+    from robustness.version import made_by
 
     study = StudyRecords.of_options(**runs)
     pairs = [(model, baseline) for model, baseline, _, _ in defences]
@@ -46,7 +47,7 @@ def main(defences, epsilon, difference, verdicts, training, comparisons, finding
     text = page(
         table, claims, unlike, study.cascade(), epsilon, difference, list(study.seeds), study.rejecting(), trainings
     )
-    write_text(findings, text)
+    write_text(findings, f"{text}\n{made_by()}\n")
 
 
 if __name__ == "__main__":

@@ -144,7 +144,7 @@ OPTIONS = [
     ),
     out_file("--model", "The trained network (.keras); it puts out logits."),
     out_file("--history", "One row an epoch: losses, accuracies, learning rate, seconds (.csv)."),
-    out_file("--metadata", "Versions, seed, device, parameters, seconds, settings (.json)."),
+    out_file("--metadata", "Versions, commit, seed, device, parameters, seconds, settings (.json)."),
 ]
 
 

@@ -35,6 +35,7 @@ from robustness.training import (
     kept_epoch,
     make_optimizer,
 )
+from robustness.version import project_version
 
 READ = ("train", "validation", "info", "erasing_schedule", "initial", "weights")
 # Options that are no settings: where files are, and a GPU. The metadata tell the device that it was.
@@ -60,6 +61,7 @@ def run_training(
     notes: further entries of the metadata, which train may fill. rejecting: the network has one output more than there are
     classes, the rejection (robustness.rejection).
     """
+    workflow = project_version()  # of now: a commit may come while this trains
     devices.prepare(options["threads"], options["seed"], options["gpu"])
     info = DatasetInfo.load(options["info"])
     data = _training_data(options, info)
@@ -109,6 +111,7 @@ def run_training(
             "backend": keras.backend.backend(),
             "versions": _versions() | {"python": platform.python_version()},
             "machine": platform.machine(),
+            "workflow": workflow,
         }
         | dict(notes or {}),
     )
