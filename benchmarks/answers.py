@@ -12,11 +12,11 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "workflow_scripts"))
 
+from robustness.evaluation.records import read_records, write_records
+from robustness.evaluation.study_records import StudyRecords
 from robustness.files import read_json, write_text
-from robustness.findings import comparisons
-from robustness.findings_page import answers
-from robustness.records import read_records, write_records
-from robustness.study_records import StudyRecords
+from robustness.tables.findings import comparisons
+from robustness.tables.findings_page import answers
 
 MODEL, BASELINE, ATTACK = "distilled", "undefended", "pgd"
 DIFFERENCE = 0.05  # of findings, the schema's default

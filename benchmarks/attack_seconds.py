@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "workflow_script
 @click.option("--epsilon", default=0.05, help="Size of the perturbation, norm inf.")
 def main(results: Path, name: str, n: int, epsilon: float) -> None:
     """Attack a model of the quick study in the folder RESULTS."""
-    from robustness import devices
+    from robustness.cluster import devices
 
     devices.prepare(1, 1)
     import foolbox
@@ -32,10 +32,10 @@ def main(results: Path, name: str, n: int, epsilon: float) -> None:
     from art.attacks.evasion import AutoProjectedGradientDescent, SquareAttack
     from art.estimators.classification import TensorFlowV2Classifier
 
-    from robustness.attack_settings import AttackSettings
-    from robustness.crafting import craft
-    from robustness.datasets import DatasetInfo, Images, to_pixels
-    from robustness.model_files import load_network, predict_logits
+    from robustness.attacks.attack_settings import AttackSettings
+    from robustness.attacks.crafting import craft
+    from robustness.data.datasets import DatasetInfo, Images, to_pixels
+    from robustness.models.model_files import load_network, predict_logits
 
     folder = results / "datasets/fashion_mnist"
     info, clean = DatasetInfo.load(folder / "dataset.json"), Images.load(folder / "evaluation.npz").take(np.arange(n))

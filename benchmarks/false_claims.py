@@ -17,8 +17,8 @@ from measurements import SCRIPTS, write_rows
 
 sys.path.insert(0, str(SCRIPTS))
 
-from robustness.intervals import wilson_interval
-from robustness.training_effects import mean_and_error, two_sided_p
+from robustness.statistics.intervals import wilson_interval
+from robustness.statistics.training_effects import mean_and_error, two_sided_p
 
 SEEDS = (3, 5, 10)
 IMAGES = (100, 500)

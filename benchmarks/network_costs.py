@@ -18,7 +18,7 @@ sys.path.insert(0, str(SCRIPTS))
 import keras
 from keras import layers
 
-from robustness.architectures import ARCHITECTURES, build
+from robustness.models.architectures import ARCHITECTURES, build
 
 # The size of images, after upsampling, that a network is built for.
 SIZES = {
@@ -31,7 +31,7 @@ CLASSES = 10
 PASSING = (layers.InputLayer, layers.Flatten, layers.Dropout, layers.Reshape)
 HEAD = """\
 # What a forward pass of each network costs, from which the memory and time of jobs are computed
-# (workflow_scripts/robustness/job_sizes.py). Counted from Keras' layers, not edited by hand, by
+# (workflow_scripts/robustness/cluster/job_sizes.py). Counted from Keras' layers, not edited by hand, by
 #   python benchmarks/network_costs.py > resources/network_costs.yaml
 #
 # Of one image of the size `image` (height, width, channels, after upsampling), at width 1, with the network's own head:

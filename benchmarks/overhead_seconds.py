@@ -72,7 +72,7 @@ def main(cores, rounds, output):
     note("help_seconds_median", 1, statistics.median(start_seconds(program) for program in programs))
     started = time.perf_counter()
     subprocess.run(
-        [sys.executable, "-c", "from robustness import devices"], cwd=SCRIPTS, check=True, capture_output=True
+        [sys.executable, "-c", "from robustness.cluster import devices"], cwd=SCRIPTS, check=True, capture_output=True
     )
     note("tensorflow_start_seconds", 1, time.perf_counter() - started)
     write_rows(output, rows)

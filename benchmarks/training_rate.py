@@ -46,18 +46,18 @@ def erase_one(image: np.ndarray) -> np.ndarray:
 
 def measure(architecture: str, defence: str, feed: str, threads: int) -> dict:
     """images_per_second of an epoch, and the share of it that one thread needs to make the batches (0 for the generator)."""
-    from robustness import devices
+    from robustness.cluster import devices
 
     devices.prepare(threads, 1)
     import keras
 
-    from robustness import training
-    from robustness.adversarial_training import AdversarialTrainer, AdversarialTraining
-    from robustness.architectures import build
-    from robustness.augmentation import Augmentation
-    from robustness.datasets import Images
-    from robustness.distillation import Distillation, Distiller
-    from robustness.erasing import ErasingSettings, draw_schedule
+    from robustness.data.augmentation import Augmentation
+    from robustness.data.datasets import Images
+    from robustness.data.erasing import ErasingSettings, draw_schedule
+    from robustness.models.architectures import build
+    from robustness.training import loop as training
+    from robustness.training.adversarial_training import AdversarialTrainer, AdversarialTraining
+    from robustness.training.distillation import Distillation, Distiller
 
     shape, n = ARCHITECTURES[architecture]
     rng = np.random.default_rng(1)

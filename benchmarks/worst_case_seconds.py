@@ -30,13 +30,13 @@ COLUMNS = ("sweep", "round", "n", "independent_seconds", "sweep_seconds", "share
 @click.option("--output", type=click.Path(path_type=Path), help="A row a sweep and round (.csv).")
 def main(results, n, threads, rounds, output):
     """Measure on the undefended model of the quick study in the folder RESULTS."""
-    from robustness import devices
+    from robustness.cluster import devices
 
     devices.prepare(threads, 1)
-    from robustness.attack_settings import AttackSettings
-    from robustness.datasets import DatasetInfo, Images, to_pixels
-    from robustness.model_files import load_network
-    from robustness.worst_case import Target, find_worst_case
+    from robustness.attacks.attack_settings import AttackSettings
+    from robustness.attacks.worst_case import Target, find_worst_case
+    from robustness.data.datasets import DatasetInfo, Images, to_pixels
+    from robustness.models.model_files import load_network
 
     folder = results / "datasets/fashion_mnist"
     info, clean = DatasetInfo.load(folder / "dataset.json"), Images.load(folder / "evaluation.npz").take(np.arange(n))

@@ -14,14 +14,15 @@ ROOT = Path(workflow.basedir)
 SCRIPTS = ROOT / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from robustness import defence_files, job_sizes, study
-from robustness.attack_declarations import declaration_of, with_attacks
-from robustness.attack_settings import as_noted
+from robustness.cluster import job_sizes
+from robustness.config import defence_files, study
+from robustness.config.attack_declarations import declaration_of, with_attacks
+from robustness.attacks.attack_settings import as_noted
 from robustness.config.code_inputs import ANY, ProjectCode
 from robustness.config.data_inputs import Contents, images_of
-from robustness.download import local_copy
+from robustness.data.download import local_copy
 from robustness.errors import UserError
-from robustness.submitted_jobs import remember_unanswered
+from robustness.cluster.submitted_jobs import remember_unanswered
 
 
 def checked_config():
@@ -770,7 +771,7 @@ PLAN = job_sizes.Plan(config, SOURCES, study.read_yaml(ROOT / "resources/network
 
 
 def sized(size, *names):
-    """A function of wildcards: a size of robustness.job_sizes, of what these wildcards name."""
+    """A function of wildcards: a size of robustness.cluster.job_sizes, of what these wildcards name."""
     return lambda wildcards: size(PLAN, *(getattr(wildcards, name) for name in names))
 
 

@@ -96,7 +96,9 @@ def threads_stay():
     import keras
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("robustness.devices.prepare", lambda threads, seed, gpu=False: keras.utils.set_random_seed(seed))
+        patch.setattr(
+            "robustness.cluster.devices.prepare", lambda threads, seed, gpu=False: keras.utils.set_random_seed(seed)
+        )
         yield
 
 

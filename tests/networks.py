@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from robustness.datasets import Images
+from robustness.data.datasets import Images
 
 
 def images(n: int = 40, side: int = 8, classes: int = 4, seed: int = 0) -> Images:

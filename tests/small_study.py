@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from robustness.attack_settings import AttackSettings, describe
-from robustness.evaluation import summarise
+from robustness.attacks.attack_settings import AttackSettings, describe
+from robustness.diagnosis.verdicts import verdicts
+from robustness.evaluation.records import read_records, write_records
+from robustness.evaluation.scoring import summarise
+from robustness.evaluation.study_records import StudyRecords
 from robustness.files import write_json
-from robustness.intervals import wilson_interval
-from robustness.records import read_records, write_records
-from robustness.study_records import StudyRecords
-from robustness.verdicts import verdicts
+from robustness.statistics.intervals import wilson_interval
 
 Alive = int | list[int] | dict  # the first so many images; the images at these places; or one of both for each seed
 

@@ -19,14 +19,14 @@ from networks import images
 from test_workflow import edit, planned
 
 import robustness
-from robustness import squeezing
-from robustness.architectures import build
-from robustness.datasets import Images, to_pixels
-from robustness.defence_files import defence_file
-from robustness.defence_task import Task, check_network, check_trainer
+from robustness.config.defence_files import defence_file
+from robustness.data.datasets import Images, to_pixels
 from robustness.defences import null_labelling
 from robustness.errors import UserError
-from robustness.model_files import load_network, predict_logits, save_network
+from robustness.models import squeezing
+from robustness.models.architectures import build
+from robustness.models.model_files import load_network, predict_logits, save_network
+from robustness.training.defence_task import Task, check_network, check_trainer
 from robustness.version import project_version
 
 PAGE = (ROOT / "docs/add_a_defence.md").read_text()
@@ -259,9 +259,9 @@ def saved(tmp_path) -> Path:
 
 def test_a_network_is_loaded_by_who_does_not_know_its_layers(saved, monkeypatch):
     expected = predict_logits(load_network(saved, (4, 4, 1), 2), np.full((1, 4, 4, 1), 0.4, "f4"))
-    monkeypatch.delitem(sys.modules, "robustness.squeezing")
+    monkeypatch.delitem(sys.modules, "robustness.models.squeezing")
     monkeypatch.setattr(robustness, "squeezing", None)
-    for name in [name for name in keras.saving.get_custom_objects() if name.startswith("robustness.squeezing>")]:
+    for name in [name for name in keras.saving.get_custom_objects() if name.startswith("robustness.models.squeezing>")]:
         monkeypatch.delitem(keras.saving.get_custom_objects(), name)
     found = load_network(saved, (4, 4, 1), 2)
     dark, less = (np.full((1, 4, 4, 1), value, "f4") for value in (0.4, 0.1))
@@ -269,12 +269,13 @@ def test_a_network_is_loaded_by_who_does_not_know_its_layers(saved, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    "name", ["robustness.defences.gone>BitDepth", "robustness.squeezing>Gone", "antigravity>BitDepth", "BitDepth"]
+    "name",
+    ["robustness.defences.gone>BitDepth", "robustness.models.squeezing>Gone", "antigravity>BitDepth", "BitDepth"],
 )
 def test_a_network_of_layers_that_the_project_lacks_is_told(saved, name):
     with zipfile.ZipFile(saved) as source:
         files = {each: source.read(each) for each in source.namelist()}
-    files["config.json"] = files["config.json"].replace(b"robustness.squeezing>BitDepth", name.encode())
+    files["config.json"] = files["config.json"].replace(b"robustness.models.squeezing>BitDepth", name.encode())
     with zipfile.ZipFile(saved, "w") as target:
         for each, content in files.items():
             target.writestr(each, content)

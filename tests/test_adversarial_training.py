@@ -5,11 +5,11 @@ import tensorflow as tf
 from keras import layers
 from networks import curved_network, images
 
-from robustness.adversarial_training import AdversarialTrainer, AdversarialTraining
-from robustness.architectures import build
-from robustness.datasets import encode_labels, to_pixels
-from robustness.network_settings import NetworkSettings
-from robustness.training import TemperedCrossEntropy
+from robustness.data.datasets import encode_labels, to_pixels
+from robustness.models.architectures import build
+from robustness.models.network_settings import NetworkSettings
+from robustness.training.adversarial_training import AdversarialTrainer, AdversarialTraining
+from robustness.training.loop import TemperedCrossEntropy
 
 CLIP = (0.0, 1.0)
 

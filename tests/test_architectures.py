@@ -9,11 +9,11 @@ import keras
 import numpy as np
 import pytest
 
-from robustness.architectures import ARCHITECTURES, build
 from robustness.errors import UserError
-from robustness.imagenet_bases import blue_green_red, minus_one_to_one
-from robustness.model_files import load_network, predict_logits, save_network
-from robustness.network_settings import TRAINABLE, WITH_BASE, NetworkSettings, check_head, parse_word
+from robustness.models.architectures import ARCHITECTURES, build
+from robustness.models.imagenet_bases import blue_green_red, minus_one_to_one
+from robustness.models.model_files import load_network, predict_logits, save_network
+from robustness.models.network_settings import TRAINABLE, WITH_BASE, NetworkSettings, check_head, parse_word
 
 RANGE = (0.0, 1.0)
 LIGHT = [name for name in ARCHITECTURES if name not in WITH_BASE]

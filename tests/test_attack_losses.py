@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from networks import curved_network, images
 
-from robustness.attack_losses import (
+from robustness.attacks.attack_losses import (
     check_classes_of_dlr,
     cross_entropy,
     difference_of_logits_ratio,
@@ -13,9 +13,9 @@ from robustness.attack_losses import (
     margin,
     scaled_cross_entropy,
 )
-from robustness.attack_settings import AttackSettings
-from robustness.crafting import craft
-from robustness.datasets import to_pixels
+from robustness.attacks.attack_settings import AttackSettings
+from robustness.attacks.crafting import craft
+from robustness.data.datasets import to_pixels
 from robustness.errors import UserError
 
 LOGITS = np.random.default_rng(0).normal(scale=6, size=(60, 5))

@@ -13,9 +13,9 @@ from test_attacks import ALL as OF_CLEVERHANS
 
 from robustness.attack_methods.apgd import checkpoints
 from robustness.attack_methods.jsma import best_pair
-from robustness.attack_settings import METHODS, AttackSettings
-from robustness.crafting import craft
-from robustness.datasets import to_pixels
+from robustness.attacks.attack_settings import METHODS, AttackSettings
+from robustness.attacks.crafting import craft
+from robustness.data.datasets import to_pixels
 
 CLIP = (0.0, 1.0)
 EPSILON = {"inf": 0.05, "2": 0.25, "0": 0.1}

@@ -11,14 +11,14 @@ import pytest
 from conftest import ROOT, call, run
 from networks import curved_network, images
 
-from robustness import projected_steps
-from robustness.attack_paths import AttackPath, pack
-from robustness.attack_settings import AttackSettings, describe
-from robustness.crafting import craft, craft_on, craft_path
-from robustness.datasets import to_pixels
+from robustness.attacks import projected_steps
+from robustness.attacks.attack_paths import AttackPath, pack
+from robustness.attacks.attack_settings import AttackSettings, describe
+from robustness.attacks.crafting import craft, craft_on, craft_path
+from robustness.data.datasets import to_pixels
 from robustness.errors import UserError
 from robustness.files import write_json
-from robustness.model_files import save_network
+from robustness.models.model_files import save_network
 
 STEPS = {"step": 0.015, "iterations": 12}
 EPSILONS = [0.0, 0.015, 0.05, 0.1, 0.17, 0.18, 0.4]  # all twelve steps together reach 0.18
@@ -84,7 +84,7 @@ def test_only_what_the_path_does_not_know_costs_gradients(monkeypatch):
         taken.append(1)
         return real(*arguments, **options)
 
-    monkeypatch.setattr("robustness.projected_steps.fast_gradient_method", counted)
+    monkeypatch.setattr("robustness.attacks.projected_steps.fast_gradient_method", counted)
     network, loaded, settings = curved_network(), images(), AttackSettings("pgd", **STEPS)
     x = to_pixels(loaded.images, (0.0, 1.0))
     path = walked(network, x, loaded.labels, settings, (0.0, 1.0), 40)

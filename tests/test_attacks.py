@@ -12,14 +12,14 @@ from cleverhans.tf2.attacks.fast_gradient_method import fast_gradient_method
 from cleverhans.tf2.attacks.projected_gradient_descent import projected_gradient_descent
 from networks import curved_network, images
 
-from robustness.attack_losses import cross_entropy
-from robustness.attack_settings import AttackSettings, reaches_epsilon, step_of
-from robustness.crafting import choose_targets, craft, craft_iterates
-from robustness.datasets import to_pixels
-from robustness.epsilon_units import pixel_scale
+from robustness.attacks.attack_losses import cross_entropy
+from robustness.attacks.attack_settings import AttackSettings, reaches_epsilon, step_of
+from robustness.attacks.crafting import choose_targets, craft, craft_iterates
+from robustness.attacks.epsilon_units import pixel_scale
+from robustness.attacks.gradients import has_zero_gradient
+from robustness.data.datasets import to_pixels
 from robustness.errors import UserError
-from robustness.evaluation import perturbation_norms
-from robustness.gradients import has_zero_gradient
+from robustness.evaluation.scoring import perturbation_norms
 
 CLIP = (0.0, 1.0)
 ITERATIVE = {"relative_step": 0.3, "iterations": 6}
@@ -143,7 +143,7 @@ def test_a_sweep_costs_one_run_of_the_longest(network, data, monkeypatch):
         steps.append(1)
         return fast_gradient_method(*arguments, **options)
 
-    monkeypatch.setattr("robustness.projected_steps.fast_gradient_method", counted)
+    monkeypatch.setattr("robustness.attacks.projected_steps.fast_gradient_method", counted)
     settings = AttackSettings("bim", step=0.015, iterations=12)
     craft_iterates(network, *data, settings, [1, 3, 4, 7, 12], 0.05, 0.015, CLIP, 0, batch_size=40)
     assert len(steps) == 12

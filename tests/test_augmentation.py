@@ -3,8 +3,8 @@ import pytest
 from networks import images
 from scipy import ndimage
 
-from robustness.augmentation import NOISES, Augmentation, augment, draw_transforms
-from robustness.training import Batches
+from robustness.data.augmentation import NOISES, Augmentation, augment, draw_transforms
+from robustness.training.loop import Batches
 
 EVERYTHING = Augmentation(0.5, 3, 1.0, "gaussian", 0.1, 90, 0.2, 0.2, True, True)
 

@@ -14,10 +14,11 @@ from sklearn.naive_bayes import GaussianNB
 from small_study import SmallStudy
 from test_study import check
 
-from robustness import study, tables
-from robustness.black_box import COLUMNS, black_box, black_box_latex, black_box_markdown
+from robustness.config import study
 from robustness.files import write_json
-from robustness.intervals import wilson_interval
+from robustness.statistics.intervals import wilson_interval
+from robustness.tables import accuracy_tables as tables
+from robustness.tables.black_box import COLUMNS, black_box, black_box_latex, black_box_markdown
 
 CONFIG = "tests/configs/black_box.yaml"
 

@@ -13,14 +13,14 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
-from robustness.classifiers import LEAST_PROBABILITY, load_classifier, train_classifier
-from robustness.datasets import to_pixels
+from robustness.config.technique_files import technique_names
+from robustness.data.datasets import to_pixels
+from robustness.data.splits import stratified_sample
 from robustness.errors import UserError
-from robustness.evaluation import score
+from robustness.evaluation.scoring import score
 from robustness.files import read_json, write_json
-from robustness.scored_models import load_logits
-from robustness.splits import stratified_sample
-from robustness.technique_files import technique_names
+from robustness.models.classifiers import LEAST_PROBABILITY, load_classifier, train_classifier
+from robustness.models.scored_models import load_logits
 from robustness.version import project_version
 
 NOISY = images(120, seed=1)

@@ -5,7 +5,7 @@ from math import ceil, comb, sqrt
 import numpy as np
 import pytest
 
-from robustness.comparisons import holm, images_needed, mcnemar_p, paired_difference
+from robustness.statistics.comparisons import holm, images_needed, mcnemar_p, paired_difference
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 0), (0, 1), (5, 0), (3, 9), (9, 3), (7, 7), (0, 12), (40, 61)])

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from conftest import ROOT, call
 
-from robustness.adversarial_training import AdversarialTrainer, AdversarialTraining
-from robustness.datasets import Images
+from robustness.data.datasets import Images
 from robustness.files import write_json
-from robustness.model_files import save_network
-from robustness.training import (
+from robustness.models.model_files import save_network
+from robustness.training.adversarial_training import AdversarialTrainer, AdversarialTraining
+from robustness.training.loop import (
     Checkpoint,
     Optimizer,
     Recipe,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from robustness.declarations import declarations_of
+from robustness.config.declarations import declarations_of
 from robustness.errors import UserError
 
 

@@ -8,14 +8,15 @@ from click.testing import CliRunner
 from small_study import SmallStudy
 
 from aggregate_defences import main
-from robustness import defence_table, tables
-from robustness.attack_settings import AttackSettings
-from robustness.defence_table import COLUMNS, defences, defences_latex, defences_markdown
+from robustness.attacks.attack_settings import AttackSettings
 from robustness.errors import UserError
-from robustness.intervals import wilson_interval
-from robustness.records import read_records, write_records
-from robustness.rejection_table import rejections
-from robustness.training_table import COLUMNS as TRAINING_COLUMNS
+from robustness.evaluation.records import read_records, write_records
+from robustness.statistics.intervals import wilson_interval
+from robustness.tables import accuracy_tables as tables
+from robustness.tables import defence_table
+from robustness.tables.defence_table import COLUMNS, defences, defences_latex, defences_markdown
+from robustness.tables.rejection_table import rejections
+from robustness.tables.training_table import COLUMNS as TRAINING_COLUMNS
 
 ATTACKS = ["fgsm", "wide", "pgd", "aimed"]  # not in the order in which the first model meets them
 MODELS = ["plain", "hard", "squeezed"]

@@ -8,17 +8,17 @@ import pytest
 import scipy.special
 from networks import curved_network, images
 
-from robustness.attack_settings import AttackSettings
-from robustness.crafting import craft
-from robustness.datasets import DatasetInfo, to_pixels
-from robustness.defence_files import FOLDER, defence_file, defence_names
-from robustness.defence_task import Task
+from robustness.attacks.attack_settings import AttackSettings
+from robustness.attacks.crafting import craft
+from robustness.config.defence_files import FOLDER, defence_file, defence_names
+from robustness.data.datasets import DatasetInfo, to_pixels
 from robustness.defences import feature_squeezing_detector
 from robustness.errors import UserError
-from robustness.intervals import wilson_interval
-from robustness.model_files import load_network, predict_logits, save_network
-from robustness.rejection import REJECTED, predictions, rejects
-from robustness.squeezing import WORD, squeezer
+from robustness.models.model_files import load_network, predict_logits, save_network
+from robustness.models.rejection import REJECTED, predictions, rejects
+from robustness.models.squeezing import WORD, squeezer
+from robustness.statistics.intervals import wilson_interval
+from robustness.training.defence_task import Task
 
 CLIP = (0.0, 1.0)
 WORDS = ["bit_depth 2", "median 3"]
@@ -123,8 +123,8 @@ def test_the_folder_holds_nothing_that_is_no_defence():
 
 
 def test_training_starts_from_the_initial_weights_with_a_rejection_of_0(tmp_path):
-    from robustness.architectures import build
-    from robustness.training_run import _start_from
+    from robustness.models.architectures import build
+    from robustness.training.training_run import _start_from
 
     info = DatasetInfo("stripes", list("abcd"), (8, 8, 1), CLIP)
     keras.utils.set_random_seed(1)

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from robustness import diagnostics
-from robustness.attack_settings import AttackSettings
-from robustness.diagnostics import DIAGNOSTICS, MEANS, RAISED_IF, Evidence, diagnose
-from robustness.marks import FAIL, MARKS, ORDER, PASS, WARNING, worst
+from robustness.attacks.attack_settings import AttackSettings
+from robustness.diagnosis import diagnostics
+from robustness.diagnosis.diagnostics import DIAGNOSTICS, MEANS, RAISED_IF, Evidence, diagnose
+from robustness.diagnosis.marks import FAIL, MARKS, ORDER, PASS, WARNING, worst
 
 FGSM = AttackSettings("fgsm")
 PGD = AttackSettings("pgd", relative_step=0.25, iterations=10)

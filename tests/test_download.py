@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, run
 
-from robustness import download
-from robustness.download import fetch_file, local_copy, pack_image_folder
+from robustness.data import download
+from robustness.data.download import fetch_file, local_copy, pack_image_folder
 from robustness.errors import UserError
 
 NAME = "data.bin"

@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 from small_study import SmallStudy
 
-from robustness.attack_settings import AttackSettings
-from robustness.comparisons import mean_interval
-from robustness.drops import COLUMNS, drops, drops_markdown
+from robustness.attacks.attack_settings import AttackSettings
 from robustness.errors import UserError
-from robustness.records import read_records, write_records
+from robustness.evaluation.records import read_records, write_records
+from robustness.statistics.comparisons import mean_interval
+from robustness.tables.drops import COLUMNS, drops, drops_markdown
 
 WIDE = AttackSettings("bim", relative_step=1, iterations=2, clip="pixel_range")
 Z = 1.959964  # of a 95 % interval

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from robustness.erasing import ErasingSettings, draw_rectangles, draw_schedule, erase
+from robustness.data.erasing import ErasingSettings, draw_rectangles, draw_schedule, erase
 from robustness.errors import UserError
 
 PAPER = ErasingSettings(probability=0.5, area=(0.02, 0.4), aspect=(0.3, 1 / 0.3))

@@ -8,10 +8,10 @@ import pytest
 from conftest import call
 from networks import curved_network, images
 
-from robustness.attack_settings import AdversarialSet
+from robustness.attacks.attack_settings import AdversarialSet
+from robustness.evaluation.records import read_attack_records
 from robustness.files import write_json
-from robustness.model_files import save_network
-from robustness.records import read_attack_records
+from robustness.models.model_files import save_network
 
 EPSILONS = ["0.10", "0.02", "0.5"]
 

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from networks import images
 
-from robustness.attack_settings import AdversarialSet, AttackSettings, describe, settings_from_note
-from robustness.datasets import encode_labels, to_pixels
+from robustness.attacks.attack_settings import AdversarialSet, AttackSettings, describe, settings_from_note
+from robustness.data.datasets import encode_labels, to_pixels
 from robustness.errors import UserError
-from robustness.evaluation import check_adversarial_set, confusion, perturbation_norms, score, summarise
-from robustness.records import read_records, write_records
+from robustness.evaluation.records import read_records, write_records
+from robustness.evaluation.scoring import check_adversarial_set, confusion, perturbation_norms, score, summarise
 
 
 def test_score_against_plain_arithmetic():

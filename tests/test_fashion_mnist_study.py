@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, copy_project, run
 
-from robustness import study
+from robustness.config import study
 
 STUDY, SMALL = "studies/fashion_mnist.yaml", "tests/configs/fashion_mnist_small.yaml"
 RESULTS = "results/fashion_mnist"

@@ -95,7 +95,7 @@ def moved(curves, attack: str, *points: tuple[str, float]) -> None:
 
 def test_panels_are_those_that_are_asked_for_in_their_order(curves, monkeypatch):
     kept = []
-    monkeypatch.setattr("robustness.plotting.plt.close", kept.append)
+    monkeypatch.setattr("robustness.figures.plotting.plt.close", kept.append)
     moved(curves, "fgsm", ("0", 0), ("0.10", 0.1), ("0.02", 0.02))
     moved(curves, "pgd", ("0", 0), ("0.10", 0.03), ("0.02", 0.02))
     compared(curves, "a", "fgsm", "pgd", panels=("perturbation", "accuracy", "loss"))

@@ -7,13 +7,13 @@ import pytest
 from click.testing import CliRunner
 from small_study import SmallStudy
 
-from robustness import tables
-from robustness.attack_settings import AttackSettings
-from robustness.comparisons import holm
-from robustness.findings import comparisons
-from robustness.findings_page import page
-from robustness.records import read_records
-from robustness.training_effects import training_effect
+from robustness.attacks.attack_settings import AttackSettings
+from robustness.evaluation.records import read_records
+from robustness.statistics.comparisons import holm
+from robustness.statistics.training_effects import training_effect
+from robustness.tables import accuracy_tables as tables
+from robustness.tables.findings import comparisons
+from robustness.tables.findings_page import page
 from robustness.version import made_by
 
 CLAIM = {"guarded": ("it raises robust accuracy", "someone, somewhere")}

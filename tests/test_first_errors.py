@@ -9,12 +9,12 @@ import pytest
 import tensorflow as tf
 from networks import curved_network, images
 
-from robustness.attack_settings import AttackSettings
-from robustness.crafting import context_of
-from robustness.datasets import to_pixels
-from robustness.first_errors import first_errors
-from robustness.worst_case import Target, find_worst_case
-from robustness.worst_case_records import WorstCaseSet, check_worst_case
+from robustness.attacks.attack_settings import AttackSettings
+from robustness.attacks.crafting import context_of
+from robustness.attacks.first_errors import first_errors
+from robustness.attacks.worst_case import Target, find_worst_case
+from robustness.data.datasets import to_pixels
+from robustness.evaluation.worst_case_records import WorstCaseSet, check_worst_case
 
 CLIP, NEVER = (0.0, 1.0), float("inf")
 STEPS = {"relative_step": 0.25, "iterations": 12}

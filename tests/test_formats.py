@@ -18,11 +18,11 @@ import yaml
 from conftest import ROOT, run
 from PIL import Image
 
-from robustness.datasets import Images
-from robustness.download import pack_image_folder
+from robustness.data.datasets import Images
+from robustness.data.download import pack_image_folder
+from robustness.data.formats import read_cifar, read_dataset, read_idx, read_image_tar
 from robustness.errors import UserError
 from robustness.files import read_json
-from robustness.formats import read_cifar, read_dataset, read_idx, read_image_tar
 
 RNG = np.random.default_rng(0)
 EMBEDDED = ROOT / "resources" / "fashion_mnist_embedded"

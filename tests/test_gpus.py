@@ -62,7 +62,7 @@ def test_a_program_told_to_use_a_gpu_ends_where_there_is_none(tmp_path, words, b
 
 
 def test_a_platform_of_jax_that_is_not_there_is_no_gpu(tmp_path):
-    words = ("python", "-c", "from robustness import devices; devices.prepare(1, 0, gpu=True)")
+    words = ("python", "-c", "from robustness.cluster import devices; devices.prepare(1, 0, gpu=True)")
     asked = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cuda", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(SCRIPTS)}
     assert "UserError: JAX finds no GPU here" in run(tmp_path, *words, environment=asked, check=False).stdout
 
@@ -132,7 +132,7 @@ UUIDS = ["GPU-11111111-aaaa", "GPU-22222222-bbbb"]
 # Takes a GPU, tells which, keeps it for some seconds or until it is told to end, and tells from when to when it had it.
 HOLDER = """
 import logging, os, sys, time
-from robustness.gpus import take_gpu
+from robustness.cluster.gpus import take_gpu
 
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
 take_gpu()

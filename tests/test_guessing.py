@@ -12,16 +12,16 @@ from conftest import call
 from keras import layers
 from networks import images
 
-from robustness import guessing
-from robustness.adversarial_training import AdversarialTrainer, AdversarialTraining
-from robustness.datasets import DatasetInfo, Images, to_pixels
-from robustness.defence_task import Task
+from robustness.data.datasets import DatasetInfo, Images, to_pixels
 from robustness.defences import null_labelling, trades
-from robustness.distillation import Distillation, Distiller
 from robustness.files import write_json
-from robustness.guessing import compare_with_guessing
-from robustness.model_files import load_network, predict_logits
-from robustness.training import Checkpoint, Recipe, TemperedCrossEntropy, TrainingData, accuracy_metric, fit
+from robustness.models.model_files import load_network, predict_logits
+from robustness.training import guessing
+from robustness.training.adversarial_training import AdversarialTrainer, AdversarialTraining
+from robustness.training.defence_task import Task
+from robustness.training.distillation import Distillation, Distiller
+from robustness.training.guessing import compare_with_guessing
+from robustness.training.loop import Checkpoint, Recipe, TemperedCrossEntropy, TrainingData, accuracy_metric, fit
 
 RANGE = (0.0, 1.0)
 INFO = DatasetInfo("d", tuple("abcd"), (8, 8, 1), RANGE)

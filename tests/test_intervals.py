@@ -1,6 +1,6 @@
 import pytest
 
-from robustness.intervals import wilson_interval
+from robustness.statistics.intervals import wilson_interval
 
 
 # Newcombe 1998 (Statistics in Medicine 17, 857-872), table I, method 3: the published examples.

@@ -9,14 +9,14 @@ import pytest
 from conftest import call
 from networks import curved_network, images
 
-from robustness.attack_settings import AdversarialSet
-from robustness.datasets import to_pixels
+from robustness.attacks.attack_settings import AdversarialSet
+from robustness.attacks.iteration_sets import IterationSets
+from robustness.data.datasets import to_pixels
 from robustness.errors import UserError
+from robustness.evaluation.records import read_records
 from robustness.files import write_json
-from robustness.iteration_sets import IterationSets
-from robustness.iteration_tables import iteration_curves, iterations, iterations_markdown
-from robustness.model_files import save_network
-from robustness.records import read_records
+from robustness.models.model_files import save_network
+from robustness.tables.iteration_tables import iteration_curves, iterations, iterations_markdown
 
 COUNTS = [1, 4, 9]
 SETTINGS = {"method": "bim", "relative_step": 0.3, "loss": "margin"}
@@ -177,7 +177,7 @@ def test_a_sweep_survives_its_file_byte_for_byte(place, tmp_path):
 
 def test_a_figure_draws_the_curves_as_they_are(place, tmp_path, monkeypatch):
     kept = []
-    monkeypatch.setattr("robustness.plotting.plt.close", kept.append)
+    monkeypatch.setattr("robustness.figures.plotting.plt.close", kept.append)
     files = {"png": tmp_path / "f.png", "svg": tmp_path / "f.svg"}
     call("plot_iterations", curves=place / "curves.csv", dataset="stripes", sweep="sweep", title="{sweep}!", **files)
     monkeypatch.undo()

@@ -11,11 +11,11 @@ import pytest
 from conftest import ROOT
 from networks import images
 
-from robustness.attack_settings import AttackSettings
-from robustness.crafting import craft
-from robustness.datasets import to_pixels
+from robustness.attacks.attack_settings import AttackSettings
+from robustness.attacks.crafting import craft
+from robustness.data.datasets import to_pixels
 from robustness.files import write_json, write_npz
-from robustness.model_files import load_network, predict_logits
+from robustness.models.model_files import load_network, predict_logits
 
 SHAPE, CLASSES = (16, 16, 1), 8
 ARCHITECTURE = ["--architecture", "report_cnn", "--optimizer-name", "sgd", "--optimizer-learning-rate", "0.02"]
@@ -75,7 +75,7 @@ def test_a_network_is_the_same_function_on_both(trained):
     x = np.random.default_rng(0).random((3, *SHAPE), dtype="f4")
     np.save(trained / "x.npy", x)
     code = (
-        "import numpy as np; from robustness.model_files import load_network, predict_logits;"
+        "import numpy as np; from robustness.models.model_files import load_network, predict_logits;"
         f"network = load_network('tensorflow_student.keras', {SHAPE}, {CLASSES});"
         "np.save('logits.npy', predict_logits(network, np.load('x.npy')))"
     )

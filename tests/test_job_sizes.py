@@ -18,8 +18,9 @@ from test_study import check, sources
 
 import memory_peaks
 import network_costs
-from robustness import job_sizes, study
-from robustness.architectures import ARCHITECTURES, build
+from robustness.cluster import job_sizes
+from robustness.config import study
+from robustness.models.architectures import ARCHITECTURES, build
 
 COSTS = study.read_yaml(ROOT / "resources/network_costs.yaml")
 SMALL = [name for name in COSTS if name not in ("default", "inception_v3", "resnet50", "vgg16")]

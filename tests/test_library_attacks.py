@@ -10,9 +10,9 @@ from art.attacks.evasion import AutoProjectedGradientDescent, SaliencyMapMethod,
 from art.estimators.classification import TensorFlowV2Classifier
 from networks import images
 
-from robustness.attack_settings import AttackSettings
-from robustness.crafting import craft
-from robustness.datasets import to_pixels
+from robustness.attacks.attack_settings import AttackSettings
+from robustness.attacks.crafting import craft
+from robustness.data.datasets import to_pixels
 
 CLIP = (0.0, 1.0)
 N, SIDE = 96, 16

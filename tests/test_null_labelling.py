@@ -7,8 +7,7 @@ import scipy.special
 import tensorflow as tf
 from networks import curved_network, images
 
-from robustness.datasets import DatasetInfo, to_pixels
-from robustness.defence_task import Task
+from robustness.data.datasets import DatasetInfo, to_pixels
 from robustness.defences.null_labelling import (
     NullTrainer,
     make_trainer,
@@ -17,6 +16,7 @@ from robustness.defences.null_labelling import (
     perturbed,
 )
 from robustness.errors import UserError
+from robustness.training.defence_task import Task
 
 CLIP = (0.0, 1.0)
 

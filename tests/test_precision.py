@@ -12,15 +12,14 @@ from conftest import call
 from keras import layers
 from networks import curved_network, images
 
-from robustness.adversarial_training import AdversarialTrainer, AdversarialTraining
-from robustness.architectures import build
-from robustness.datasets import Images, encode_labels, to_pixels
-from robustness.distillation import Distillation, Distiller
+from robustness.data.datasets import Images, encode_labels, to_pixels
 from robustness.files import write_json
-from robustness.model_files import load_network
-from robustness.network_settings import NetworkSettings
-from robustness.precision import MixedPrecision
-from robustness.training import (
+from robustness.models.architectures import build
+from robustness.models.model_files import load_network
+from robustness.models.network_settings import NetworkSettings
+from robustness.training.adversarial_training import AdversarialTrainer, AdversarialTraining
+from robustness.training.distillation import Distillation, Distiller
+from robustness.training.loop import (
     Checkpoint,
     Optimizer,
     Recipe,
@@ -30,6 +29,7 @@ from robustness.training import (
     fit,
     make_optimizer,
 )
+from robustness.training.precision import MixedPrecision
 
 RANGE = (0.0, 1.0)
 MIXED = ["mixed_bfloat16", "mixed_float16"]

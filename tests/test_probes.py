@@ -9,10 +9,10 @@ import pytest
 import tensorflow as tf
 from networks import curved_network, images
 
-from robustness.attack_settings import AttackSettings
-from robustness.datasets import to_pixels
-from robustness.probes import COLUMNS, Probes, zero_gradients
-from robustness.worst_case import Target
+from robustness.attacks.attack_settings import AttackSettings
+from robustness.attacks.worst_case import Target
+from robustness.data.datasets import to_pixels
+from robustness.diagnosis.probes import COLUMNS, Probes, zero_gradients
 
 CLIP = (0.0, 1.0)
 N = 12

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
+from robustness.config.published import COLUMNS, described, read_published
 from robustness.errors import UserError
-from robustness.published import COLUMNS, described, read_published
-from robustness.published_table import compare, measured, published_markdown
-from robustness.records import read_records, write_records
+from robustness.evaluation.records import read_records, write_records
+from robustness.tables.published_table import compare, measured, published_markdown
 
 HEAD = ",".join(COLUMNS) + "\n"
 

@@ -13,29 +13,29 @@ from click.testing import CliRunner
 from conftest import ROOT, call
 from small_study import SmallStudy
 
-from robustness import study as config_checks
-from robustness.attack_losses import loss_named
-from robustness.attack_paths import AttackPath
-from robustness.attack_settings import AttackSettings, describe, without_epsilon
-from robustness.crafting import choose_targets, class_logits, context_of, craft, craft_path
-from robustness.datasets import Images, to_pixels
-from robustness.diagnostics import DIAGNOSTICS, Evidence
-from robustness.drops import drops, drops_markdown
+from robustness.attacks.attack_losses import loss_named
+from robustness.attacks.attack_paths import AttackPath
+from robustness.attacks.attack_settings import AttackSettings, describe, without_epsilon
+from robustness.attacks.crafting import choose_targets, class_logits, context_of, craft, craft_path
+from robustness.attacks.worst_case import Target, find_worst_case
+from robustness.config import study as config_checks
+from robustness.data.datasets import Images, to_pixels
+from robustness.diagnosis.diagnostics import DIAGNOSTICS, Evidence
+from robustness.diagnosis.probes import Probes, zero_gradients
+from robustness.diagnosis.verdicts import markdown, verdicts
 from robustness.errors import UserError
-from robustness.evaluation import confusion, score, summarise
+from robustness.evaluation.records import read_records
+from robustness.evaluation.scoring import confusion, score, summarise
+from robustness.evaluation.study_records import StudyRecords
+from robustness.evaluation.worst_case_records import first_falls
 from robustness.files import write_json
-from robustness.findings import comparisons
-from robustness.findings_page import page
-from robustness.intervals import wilson_interval
-from robustness.model_files import load_network, save_network
-from robustness.probes import Probes, zero_gradients
-from robustness.records import read_records
-from robustness.rejection import REJECTED, fooled, n_classes_of, predictions, rejects, standing_margin
-from robustness.rejection_table import rejections, rejections_latex, rejections_markdown
-from robustness.study_records import StudyRecords
-from robustness.verdicts import markdown, verdicts
-from robustness.worst_case import Target, find_worst_case
-from robustness.worst_case_records import first_falls
+from robustness.models.model_files import load_network, save_network
+from robustness.models.rejection import REJECTED, fooled, n_classes_of, predictions, rejects, standing_margin
+from robustness.statistics.intervals import wilson_interval
+from robustness.tables.drops import drops, drops_markdown
+from robustness.tables.findings import comparisons
+from robustness.tables.findings_page import page
+from robustness.tables.rejection_table import rejections, rejections_latex, rejections_markdown
 
 CLIP = (0.0, 1.0)
 LABELS = np.array([0, 1, 1, 2, 0])
@@ -477,7 +477,9 @@ def test_comparisons_use_robust_accuracy_with_detection_and_say_so(told):
 def test_an_attack_is_judged_by_what_is_accepted_and_wrong(told, monkeypatch):
     """Under pgd 6 images of b are not, while noise leaves 4: it breaks more, though fewer are right under pgd."""
     seen: list[Evidence] = []
-    monkeypatch.setattr("robustness.verdicts.diagnose", lambda name, evidence: seen.append(evidence) or pd.DataFrame())
+    monkeypatch.setattr(
+        "robustness.diagnosis.verdicts.diagnose", lambda name, evidence: seen.append(evidence) or pd.DataFrame()
+    )
     verdicts(told[0])
     of_pgd = seen[2]  # after pgd and the worst case of a
     assert of_pgd.survivals["0.1"].sum() == 6 and of_pgd.transfer[("a", "0.1")].sum() == 10

@@ -6,15 +6,15 @@ import keras
 import pytest
 from networks import images
 
-from robustness.adversarial_training import AdversarialTrainer, AdversarialTraining
-from robustness.attack_settings import AttackSettings
-from robustness.crafting import craft
-from robustness.datasets import DatasetInfo, to_pixels
-from robustness.defence_task import Task
+from robustness.attacks.attack_settings import AttackSettings
+from robustness.attacks.crafting import craft
+from robustness.data.datasets import DatasetInfo, to_pixels
 from robustness.defences import trades
-from robustness.intervals import wilson_interval
-from robustness.model_files import predict_logits
-from robustness.training import TemperedCrossEntropy
+from robustness.models.model_files import predict_logits
+from robustness.statistics.intervals import wilson_interval
+from robustness.training.adversarial_training import AdversarialTrainer, AdversarialTraining
+from robustness.training.defence_task import Task
+from robustness.training.loop import TemperedCrossEntropy
 
 CLIP, EPSILON = (0.0, 1.0), 0.15
 TRAIN, TEST = images(400, seed=1), images(400, seed=2)

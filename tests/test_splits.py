@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from robustness.data.splits import holdout_split, stratified_sample
 from robustness.errors import UserError
-from robustness.splits import holdout_split, stratified_sample
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,14 @@ import scipy.ndimage
 import tensorflow as tf
 from networks import curved_network, images
 
-from robustness.attack_settings import AttackSettings
-from robustness.crafting import craft
-from robustness.datasets import DatasetInfo, to_pixels
-from robustness.defence_task import Task
+from robustness.attacks.attack_settings import AttackSettings
+from robustness.attacks.crafting import craft
+from robustness.data.datasets import DatasetInfo, to_pixels
 from robustness.defences import feature_squeezing
 from robustness.errors import UserError
-from robustness.model_files import load_network, predict_logits, save_network
-from robustness.squeezing import squeezer
+from robustness.models.model_files import load_network, predict_logits, save_network
+from robustness.models.squeezing import squeezer
+from robustness.training.defence_task import Task
 
 CLIP = (0.0, 1.0)
 SHAPE = (8, 6, 2)

@@ -6,9 +6,15 @@ import pytest
 from conftest import ROOT
 from snakemake.utils import update_config
 
-from robustness import study
-from robustness.attack_declarations import METHODS, AttackDeclaration, declaration_of, sweepable_methods, with_attacks
-from robustness.defence_files import with_defences
+from robustness.config import study
+from robustness.config.attack_declarations import (
+    METHODS,
+    AttackDeclaration,
+    declaration_of,
+    sweepable_methods,
+    with_attacks,
+)
+from robustness.config.defence_files import with_defences
 from robustness.errors import UserError
 
 SCHEMAS = {name: study.read_yaml(ROOT / f"schemas/{name}.schema.yaml") for name in ("config", "sources")}
@@ -685,8 +691,8 @@ def test_every_key_is_described_and_mappings_are_closed(name):
 
 
 def test_the_schemas_architectures_and_losses_are_the_codes():
-    from robustness.architectures import ARCHITECTURES
-    from robustness.attack_settings import CLIPS, LABELS, LOSSES
+    from robustness.attacks.attack_settings import CLIPS, LABELS, LOSSES
+    from robustness.models.architectures import ARCHITECTURES
 
     definitions = SCHEMAS["config"]["$defs"]
     assert set(definitions["model"]["properties"]["architecture"]["enum"]) == set(ARCHITECTURES)
@@ -697,8 +703,8 @@ def test_the_schemas_architectures_and_losses_are_the_codes():
 @pytest.mark.parametrize("method", METHODS)
 def test_what_an_attacks_file_tells_is_so(method):
     """Its constants, read without importing it, are those of the module; the schema knows its keys, the settings take them."""
-    from robustness.attack_losses import loss_named
-    from robustness.attack_settings import AttackSettings
+    from robustness.attacks.attack_losses import loss_named
+    from robustness.attacks.attack_settings import AttackSettings
 
     declared, module = declaration_of(method), import_module(f"robustness.attack_methods.{method}")
     names = "KEYS REQUIRED NORMS CLIMBS SIGN_STEPS FIRST_ERROR MINIMUM_NORM SPARES_REJECTION SETTINGS"
@@ -750,8 +756,8 @@ def test_the_norm_of_an_entry_is_described_by_the_norms_that_the_attack_knows(no
 )
 def test_a_file_that_declares_what_can_not_be_is_told(tmp_path, monkeypatch, line, words):
     (tmp_path / "made_up.py").write_text(line + "\n")
-    monkeypatch.setattr("robustness.attack_declarations.FOLDER", tmp_path)
-    monkeypatch.setattr("robustness.attack_declarations.METHODS", ("made_up",))
+    monkeypatch.setattr("robustness.config.attack_declarations.FOLDER", tmp_path)
+    monkeypatch.setattr("robustness.config.attack_declarations.METHODS", ("made_up",))
     with pytest.raises(UserError) as caught:
         declaration_of("made_up")
     assert str(caught.value).startswith(f"{tmp_path}/made_up.py") and all(word in str(caught.value) for word in words)

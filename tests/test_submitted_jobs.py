@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from robustness.submitted_jobs import remember_unanswered
+from robustness.cluster.submitted_jobs import remember_unanswered
 
 
 class Executor:

@@ -9,13 +9,20 @@ import tensorflow as tf
 from conftest import call
 from networks import curved_network, images
 
-from robustness.datasets import Images, to_pixels
+from robustness.data.datasets import Images, to_pixels
 from robustness.errors import UserError
 from robustness.files import write_json
-from robustness.model_files import load_network, predict_logits, save_network
-from robustness.rejection import REJECTED
-from robustness.substitutes import Substitution, Target, augmented, first_images, train_on_answers
-from robustness.training import Optimizer, Recipe, TemperedCrossEntropy, TrainingData, accuracy_metric, make_optimizer
+from robustness.models.model_files import load_network, predict_logits, save_network
+from robustness.models.rejection import REJECTED
+from robustness.training.loop import (
+    Optimizer,
+    Recipe,
+    TemperedCrossEntropy,
+    TrainingData,
+    accuracy_metric,
+    make_optimizer,
+)
+from robustness.training.substitutes import Substitution, Target, augmented, first_images, train_on_answers
 
 RANGES = [(0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)]
 

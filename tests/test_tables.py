@@ -6,11 +6,12 @@ import re
 import pytest
 from small_study import SmallStudy
 
-from robustness import findings, findings_page, tables
-from robustness.attack_settings import AttackSettings
-from robustness.evaluation import summarise
-from robustness.intervals import wilson_interval
-from robustness.records import read_records, write_records
+from robustness.attacks.attack_settings import AttackSettings
+from robustness.evaluation.records import read_records, write_records
+from robustness.evaluation.scoring import summarise
+from robustness.statistics.intervals import wilson_interval
+from robustness.tables import accuracy_tables as tables
+from robustness.tables import findings, findings_page
 
 CELL = re.compile(r"\d+\.\d\d \[\d+\.\d\d, \d+\.\d\d\]")
 PGD = AttackSettings("pgd", norm="2", relative_step=0.5, iterations=4)

@@ -5,10 +5,15 @@ from conftest import call
 from small_study import SmallStudy
 from test_tables import Tables, grid
 
-from robustness.attack_settings import AttackSettings
+from robustness.attacks.attack_settings import AttackSettings
 from robustness.errors import UserError
-from robustness.records import read_records, write_records
-from robustness.temperature_tables import TemperatureSweep, temperature_curves, temperatures, temperatures_markdown
+from robustness.evaluation.records import read_records, write_records
+from robustness.tables.temperature_tables import (
+    TemperatureSweep,
+    temperature_curves,
+    temperatures,
+    temperatures_markdown,
+)
 
 LOSSES = {"fgsm": "cross_entropy", "pgd": "cross_entropy", "bim": "margin", "square": ""}
 PROMISED = (
@@ -219,7 +224,7 @@ def test_the_program_makes_the_same_of_files(made, of):
 
 def drawn(made, folder, monkeypatch, name: str):
     kept = []
-    monkeypatch.setattr("robustness.plotting.plt.close", kept.append)
+    monkeypatch.setattr("robustness.figures.plotting.plt.close", kept.append)
     files = {"png": folder / "f.png", "svg": folder / "f.svg"}
     call(
         "plot_temperatures", curves=made / "curves.csv", sweep=name, title="{sweep} at {epsilon} of {dataset}", **files

@@ -6,9 +6,9 @@ import scipy.special
 import tensorflow as tf
 from networks import curved_network, images
 
-from robustness.datasets import DatasetInfo, to_pixels
-from robustness.defence_task import Task
+from robustness.data.datasets import DatasetInfo, to_pixels
 from robustness.defences.trades import START, divergence, make_trainer
+from robustness.training.defence_task import Task
 
 CLIP = (0.0, 1.0)
 SETTINGS = {"epsilon": 0.2, "norm": "inf", "beta": 6.0, "iterations": 5, "relative_step": 0.25}

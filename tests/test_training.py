@@ -17,17 +17,17 @@ from conftest import ROOT, call
 from keras import layers
 from networks import images
 
-from robustness.adversarial_training import AdversarialTrainer, AdversarialTraining
-from robustness.architectures import build
-from robustness.augmentation import Augmentation
-from robustness.datasets import encode_labels, to_pixels
-from robustness.distillation import Distillation, Distiller, distillation_losses
-from robustness.erasing import ErasingSettings, draw_schedule
+from robustness.data.augmentation import Augmentation
+from robustness.data.datasets import encode_labels, to_pixels
+from robustness.data.erasing import ErasingSettings, draw_schedule
 from robustness.errors import UserError
 from robustness.files import read_npz, sha256_of, write_json
-from robustness.model_files import load_network, predict_logits, save_network
-from robustness.network_settings import NetworkSettings
-from robustness.training import (
+from robustness.models.architectures import build
+from robustness.models.model_files import load_network, predict_logits, save_network
+from robustness.models.network_settings import NetworkSettings
+from robustness.training.adversarial_training import AdversarialTrainer, AdversarialTraining
+from robustness.training.distillation import Distillation, Distiller, distillation_losses
+from robustness.training.loop import (
     Batches,
     Checkpoint,
     Optimizer,
@@ -383,7 +383,7 @@ def test_a_warm_start_does_not_meet_the_same_chance_again(start, monkeypatch):
         seeds.append(seed)
         seed_chance(network, trainer, seed, epoch)
 
-    monkeypatch.setattr("robustness.training.seed_chance", seen)
+    monkeypatch.setattr("robustness.training.loop.seed_chance", seen)
     _, path = start("first")
     for name, options in (("second", {}), ("second", {}), ("third", {}), ("second", {"seed": 4})):
         start(name, initial=path, **options)
@@ -440,7 +440,7 @@ def test_a_killed_program_goes_on_to_the_same_bytes(tmp_path):
 
 def test_threads_are_bound(tmp_path):
     code = (
-        "import tensorflow as tf; from robustness import devices; devices.prepare(1, 0); import os;"
+        "import tensorflow as tf; from robustness.cluster import devices; devices.prepare(1, 0); import os;"
         "a = tf.random.normal((1500, 1500)); [tf.matmul(a, a) for _ in range(3)];"
         "print(tf.config.threading.get_intra_op_parallelism_threads(), tf.config.threading.get_inter_op_parallelism_threads())"
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from robustness.training_effects import TrainingEffect, mean_and_error, training_effect
+from robustness.statistics.training_effects import TrainingEffect, mean_and_error, training_effect
 
 
 def drawn(seeds, images, draw=0, gain=0.0):

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from robustness.errors import UserError
-from robustness.records import read_records, write_records
-from robustness.training_table import COLUMNS, ended_above_guessing, training_markdown, training_table
+from robustness.evaluation.records import read_records, write_records
+from robustness.tables.training_table import COLUMNS, ended_above_guessing, training_markdown, training_table
 
 HISTORY = "epoch,accuracy,extra_loss,loss,val_accuracy,val_loss,learning_rate,seconds\n"
 

@@ -402,7 +402,7 @@ def test_the_cascade_touches_no_published_attack(tiny_copy):
 
 
 def test_how_the_cascade_searches_touches_no_published_attack(tiny_copy):
-    with open(tiny_copy / "workflow_scripts/robustness/first_errors.py", "a") as handle:
+    with open(tiny_copy / "workflow_scripts/robustness/attacks/first_errors.py", "a") as handle:
         handle.write("\nCHANGED = True\n")
     assert set(planned(tiny_copy)) == {"craft_worst_case", "evaluate_worst_case", "probe_model"} | LAST
 
@@ -550,7 +550,11 @@ def test_one_more_seed_leaves_the_first(tiny_copy):
 @pytest.mark.parametrize(
     ("module", "expected", "spared"),
     [
-        ("robustness/crafting.py", {"craft_adversarial", "craft_worst_case"}, {"train_model", "preprocess_dataset"}),
+        (
+            "robustness/attacks/crafting.py",
+            {"craft_adversarial", "craft_worst_case"},
+            {"train_model", "preprocess_dataset"},
+        ),
         (
             "robustness/attack_methods/apgd.py",
             {"craft_worst_case", "probe_model"},
@@ -562,13 +566,21 @@ def test_one_more_seed_leaves_the_first(tiny_copy):
             {"craft_worst_case", "train_model"},
         ),
         ("robustness/attack_methods/mim.py", set(), {"craft_adversarial", "craft_worst_case", "probe_model"}),
-        ("robustness/diagnostics.py", {"diagnose_attacks"}, {"probe_model", "craft_worst_case", "evaluate_attack"}),
-        ("robustness/findings.py", {"write_findings"}, {"diagnose_attacks", "aggregate_tables"}),
-        ("robustness/distillation.py", {"distill_student"}, {"train_model", "preprocess_dataset"}),
-        ("robustness/training.py", {"distill_student", "train_model"}, {"preprocess_dataset"}),
-        ("robustness/plotting.py", {"plot_training", "plot_confusion"}, {"aggregate_tables", "train_model"}),
-        ("robustness/tables.py", {"aggregate_tables"}, {"evaluate_attack", "train_model", "plot_training"}),
-        ("robustness/splits.py", {"preprocess_dataset"}, {"download_dataset"}),
+        (
+            "robustness/diagnosis/diagnostics.py",
+            {"diagnose_attacks"},
+            {"probe_model", "craft_worst_case", "evaluate_attack"},
+        ),
+        ("robustness/tables/findings.py", {"write_findings"}, {"diagnose_attacks", "aggregate_tables"}),
+        ("robustness/training/distillation.py", {"distill_student"}, {"train_model", "preprocess_dataset"}),
+        ("robustness/training/loop.py", {"distill_student", "train_model"}, {"preprocess_dataset"}),
+        ("robustness/figures/plotting.py", {"plot_training", "plot_confusion"}, {"aggregate_tables", "train_model"}),
+        (
+            "robustness/tables/accuracy_tables.py",
+            {"aggregate_tables"},
+            {"evaluate_attack", "train_model", "plot_training"},
+        ),
+        ("robustness/data/splits.py", {"preprocess_dataset"}, {"download_dataset"}),
         ("plot_confusion.py", {"plot_confusion"}, {"plot_training", "aggregate_tables", "evaluate_model"}),
     ],
 )
@@ -694,7 +706,7 @@ def test_another_study_attacks_the_same_models(tiny_copy):
 def test_a_comment_in_the_config_and_a_new_time_plan_nothing(tiny_copy):
     with open(tiny_copy / TINY, "a") as handle:
         handle.write("# a remark\n")
-    (tiny_copy / "workflow_scripts/robustness/crafting.py").touch()
+    (tiny_copy / "workflow_scripts/robustness/attacks/crafting.py").touch()
     assert planned(tiny_copy) == {}
 
 

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 from networks import curved_network, images
 
-from robustness.attack_settings import AttackSettings
-from robustness.crafting import craft
-from robustness.datasets import to_pixels
+from robustness.attacks.attack_settings import AttackSettings
+from robustness.attacks.crafting import craft
+from robustness.attacks.worst_case import Target, find_worst_case, with_more_effort
+from robustness.data.datasets import to_pixels
 from robustness.errors import UserError
-from robustness.records import write_records
-from robustness.worst_case import Target, find_worst_case, with_more_effort
-from robustness.worst_case_records import (
+from robustness.evaluation.records import write_records
+from robustness.evaluation.worst_case_records import (
     WorstCaseSet,
     broken_by_round,
     check_worst_case,

@@ -23,10 +23,10 @@ from robustness.cli import in_file, in_folder, out_file, program
 @out_file("--latex", "The same for LaTeX (.tex).")
 def main(evaluation_folder, models_folder, transfer, seeds, pairs, table, text, latex):
     """Gather black boxes into a table: accuracy of each model on the sets of substitutes, their queries and agreement."""
-    from robustness.black_box import black_box, black_box_latex, black_box_markdown
+    from robustness.evaluation.records import read_records, write_records
+    from robustness.evaluation.study_records import StudyRecords
     from robustness.files import write_text
-    from robustness.records import read_records, write_records
-    from robustness.study_records import StudyRecords
+    from robustness.tables.black_box import black_box, black_box_latex, black_box_markdown
 
     models = tuple(dict.fromkeys(name for target, substitute, *_ in pairs for name in (target, substitute)))
     study = StudyRecords.of_options(evaluation_folder, models, seeds, (), (), ())

@@ -21,9 +21,9 @@ from robustness.cli import in_file, out_file, program
 @out_file("--latex", "The same for LaTeX (.tex).")
 def main(models, attacks, wraps, epsilon, table, text, latex, **tables):
     """Gather all defences into one table: accuracies, worst case, targets, rejections at one epsilon, and training time."""
-    from robustness.defence_table import defences, defences_latex, defences_markdown
+    from robustness.evaluation.records import read_records, write_records
     from robustness.files import write_text
-    from robustness.records import read_records, write_records
+    from robustness.tables.defence_table import defences, defences_latex, defences_markdown
 
     read = {name: path and read_records(path) for name, path in tables.items()}
     found = defences(models, attacks, epsilon, dict(wraps), **read)

@@ -20,10 +20,10 @@ from robustness.cli import in_file, out_file, program, runs_options
 @out_file("--text", "The same as text, in percentage points (.md).")
 def main(baselines, verdicts, table, text, **runs):
     """Gather each attack's mean drop in accuracy and each defence's mean gain, over all epsilons, with intervals."""
-    from robustness.drops import drops, drops_markdown
+    from robustness.evaluation.records import read_records, write_records
+    from robustness.evaluation.study_records import StudyRecords
     from robustness.files import write_text
-    from robustness.records import read_records, write_records
-    from robustness.study_records import StudyRecords
+    from robustness.tables.drops import drops, drops_markdown
 
     study = StudyRecords.of_options(**runs)
     found = drops(study, read_records(verdicts), dict(baselines))

@@ -24,9 +24,9 @@ def main(evaluation_folder, seeds, sweeps, table, text, curves):
     """Gather the summaries of iteration sweeps into a table: .csv, Markdown, and curves for the figures."""
     from pathlib import Path
 
+    from robustness.evaluation.records import write_records
     from robustness.files import read_json, write_text
-    from robustness.iteration_tables import iteration_curves, iterations, iterations_markdown
-    from robustness.records import write_records
+    from robustness.tables.iteration_tables import iteration_curves, iterations, iterations_markdown
 
     folder = Path(evaluation_folder)
     found = iterations(

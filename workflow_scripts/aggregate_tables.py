@@ -27,10 +27,11 @@ def main(verdicts, classifiers, output_folder, **runs):
 
     The table of rejections is made where a model of the study can reject an image.
     """
-    from robustness import rejection_table, tables
+    from robustness.evaluation.records import read_records, write_records
+    from robustness.evaluation.study_records import StudyRecords
     from robustness.files import write_text
-    from robustness.records import read_records, write_records
-    from robustness.study_records import StudyRecords
+    from robustness.tables import accuracy_tables as tables
+    from robustness.tables import rejection_table
 
     study, judged, target = StudyRecords.of_options(**runs), read_records(verdicts), Path(output_folder)
     rejecting = study.rejecting()

@@ -40,9 +40,9 @@ from robustness.cli import in_file, out_file, program
 @out_file("--curves", "What the figures draw: seeds together (.csv).")
 def main(robust, clean, worst_cases, verdicts, sweeps, attacks, members, table, text, curves):
     """Gather accuracies and vanished gradients against the training temperature: .csv, Markdown, and curves for the figures."""
+    from robustness.evaluation.records import read_records, write_records
     from robustness.files import write_text
-    from robustness.records import read_records, write_records
-    from robustness.temperature_tables import (
+    from robustness.tables.temperature_tables import (
         TemperatureSweep,
         temperature_curves,
         temperatures,

@@ -29,9 +29,9 @@ from robustness.cli import in_folder, out_file, program
 @out_file("--text", "The same as text (.md).")
 def main(models_folder, models, seeds, baselines, initials, table, text):
     """Gather the trainings into a table: times, size, and loss and accuracy of the weights that were kept."""
+    from robustness.evaluation.records import write_records
     from robustness.files import write_text
-    from robustness.records import write_records
-    from robustness.training_table import training_markdown, training_table
+    from robustness.tables.training_table import training_markdown, training_table
 
     found = training_table(models_folder, models, seeds, dict(baselines), dict(initials))
     write_records(found, table)

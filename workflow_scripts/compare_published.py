@@ -16,10 +16,10 @@ from robustness.cli import in_file, out_file, program
 @out_file("--text", "The same as text, with published tables in their own shape and the larger differences (.md).")
 def main(published, robust, clean, training, drops, iterations, table, text):
     """Set each published number beside the study's own, with both intervals and the difference."""
+    from robustness.config.published import read_published
+    from robustness.evaluation.records import read_records, write_records
     from robustness.files import write_text
-    from robustness.published import read_published
-    from robustness.published_table import compare, measured, published_markdown
-    from robustness.records import read_records, write_records
+    from robustness.tables.published_table import compare, measured, published_markdown
 
     rows = [row for path in published for row in read_published(path)]
     tables = [read_records(path) for path in (robust, clean, training, drops)]

@@ -2,7 +2,7 @@
 
 import click
 
-from robustness.attack_options import attack_options
+from robustness.attacks.attack_options import attack_options
 from robustness.cli import in_file, out_file, program
 
 
@@ -18,14 +18,14 @@ def main(model, images, info, attack, epsilon, epsilon_unit, batch_size, seed, t
 
     With a path the images are the same, bit for bit; where it leads to the end, no gradient is taken.
     """
-    from robustness.attack_paths import AttackPath, NearestExamples, check_shared
-    from robustness.attack_settings import AdversarialSet, AttackSettings, checked_sizes, describe
-    from robustness.datasets import DatasetInfo, Images, to_pixels
-    from robustness.epsilon_units import epsilon_scale, pixel_scale
+    from robustness.attacks.attack_paths import AttackPath, NearestExamples, check_shared
+    from robustness.attacks.attack_settings import AdversarialSet, AttackSettings, checked_sizes, describe
+    from robustness.attacks.epsilon_units import epsilon_scale, pixel_scale
+    from robustness.data.datasets import DatasetInfo, Images, to_pixels
     from robustness.files import sha256_of
 
     def start():
-        from robustness import devices  # a path may lead to the end without TensorFlow, and without a GPU
+        from robustness.cluster import devices  # a path may lead to the end without TensorFlow, and without a GPU
 
         devices.prepare(threads, seed, gpu)
 
@@ -49,8 +49,8 @@ def main(model, images, info, attack, epsilon, epsilon_unit, batch_size, seed, t
     if taken < settings.iterations:
         if path:
             start()
-        from robustness.crafting import craft, craft_on
-        from robustness.model_files import load_network
+        from robustness.attacks.crafting import craft, craft_on
+        from robustness.models.model_files import load_network
 
         network = load_network(model, data.shape, len(data.classes))
         sizes = (settings, size, step, data.pixel_range)

@@ -2,8 +2,7 @@
 
 import click
 
-from robustness.attack_declarations import sweepable_methods
-from robustness.attack_settings import LABELS, LOSSES
+from robustness.attacks.attack_settings import LABELS, LOSSES
 from robustness.cli import (
     batch_size_option,
     gpu_option,
@@ -15,6 +14,7 @@ from robustness.cli import (
     threads_option,
     unit_option,
 )
+from robustness.config.attack_declarations import sweepable_methods
 
 
 @program
@@ -57,12 +57,12 @@ def main(
     """
     import numpy as np
 
-    from robustness.attack_settings import AttackSettings, checked_sizes, describe
-    from robustness.datasets import DatasetInfo, Images, to_pixels
-    from robustness.epsilon_units import pixel_scale
+    from robustness.attacks.attack_settings import AttackSettings, checked_sizes, describe
+    from robustness.attacks.epsilon_units import pixel_scale
+    from robustness.attacks.iteration_sets import IterationSets
+    from robustness.data.datasets import DatasetInfo, Images, to_pixels
     from robustness.errors import UserError
     from robustness.files import sha256_of
-    from robustness.iteration_sets import IterationSets
 
     counts = [int(text) if text.isdigit() else 0 for text in iterations.split(",")]
     if counts != sorted(set(counts)) or counts[0] < 1:
@@ -72,9 +72,9 @@ def main(
     if size == 0:
         raise UserError(f"epsilon {epsilon} leaves nothing to attack: raise it.")
 
-    from robustness import devices
-    from robustness.crafting import craft_iterates
-    from robustness.model_files import load_network
+    from robustness.attacks.crafting import craft_iterates
+    from robustness.cluster import devices
+    from robustness.models.model_files import load_network
 
     devices.prepare(threads, seed, gpu)
     data = DatasetInfo.load(info)

@@ -2,7 +2,7 @@
 
 import click
 
-from robustness.attack_options import attack_options
+from robustness.attacks.attack_options import attack_options
 from robustness.cli import out_file, program
 
 
@@ -15,10 +15,10 @@ def main(model, images, info, attack, epsilon_unit, batch_size, seed, threads, g
     Of FGSM, and of BIM and PGD from the image itself with a step of fixed length, in the maximum norm: the signs of the
     gradients on its way. Of an attack of least norm: the nearest examples, however far off they lie.
     """
-    from robustness.attack_paths import AttackPath, NearestExamples
-    from robustness.attack_settings import AttackSettings, checked_sizes, describe, without_epsilon
-    from robustness.datasets import DatasetInfo, Images, to_pixels
-    from robustness.epsilon_units import pixel_scale
+    from robustness.attacks.attack_paths import AttackPath, NearestExamples
+    from robustness.attacks.attack_settings import AttackSettings, checked_sizes, describe, without_epsilon
+    from robustness.attacks.epsilon_units import pixel_scale
+    from robustness.data.datasets import DatasetInfo, Images, to_pixels
     from robustness.errors import UserError
     from robustness.files import sha256_of
 
@@ -30,9 +30,9 @@ def main(model, images, info, attack, epsilon_unit, batch_size, seed, threads, g
             "start, in norm inf, and attacks of least norm have something to share; craft it without."
         )
 
-    from robustness import devices
-    from robustness.crafting import craft, craft_path
-    from robustness.model_files import load_network
+    from robustness.attacks.crafting import craft, craft_path
+    from robustness.cluster import devices
+    from robustness.models.model_files import load_network
 
     devices.prepare(threads, seed, gpu)
     data, clean = DatasetInfo.load(info), Images.load(images)

@@ -68,19 +68,19 @@ def main(
     """
     from dataclasses import replace
 
-    from robustness.attack_settings import as_noted, check_norm, settings_from_json
-    from robustness.datasets import DatasetInfo, Images, to_pixels
-    from robustness.epsilon_units import pixel_scale
+    from robustness.attacks.attack_settings import as_noted, check_norm, settings_from_json
+    from robustness.attacks.epsilon_units import pixel_scale
+    from robustness.data.datasets import DatasetInfo, Images, to_pixels
+    from robustness.evaluation.worst_case_records import WorstCaseSet, first_falls, read_attacks, read_clean
     from robustness.files import sha256_of
-    from robustness.worst_case_records import WorstCaseSet, first_falls, read_attacks, read_clean
 
     attacks = {name: replace(settings_from_json(name, text), norm=norm) for name, text in attacks}
     for name, settings in attacks.items():
         check_norm(f"attack {name}", settings)
 
-    from robustness import devices
-    from robustness.model_files import load_network
-    from robustness.worst_case import Target, find_worst_case
+    from robustness.attacks.worst_case import Target, find_worst_case
+    from robustness.cluster import devices
+    from robustness.models.model_files import load_network
 
     devices.prepare(threads, seed, gpu)
     data, clean = DatasetInfo.load(info), Images.load(images)

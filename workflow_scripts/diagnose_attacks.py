@@ -9,11 +9,11 @@ from robustness.cli import out_file, program, runs_options
 @out_file("--text", "The verdicts as text, with what each diagnostic means (.md).")
 def main(verdicts, text, **runs):
     """Judge every attack on every model by its records and probes: pass, warning or fail, with the numbers."""
+    from robustness.diagnosis.verdicts import markdown
+    from robustness.diagnosis.verdicts import verdicts as judge
+    from robustness.evaluation.records import write_records
+    from robustness.evaluation.study_records import StudyRecords
     from robustness.files import write_text
-    from robustness.records import write_records
-    from robustness.study_records import StudyRecords
-    from robustness.verdicts import markdown
-    from robustness.verdicts import verdicts as judge
 
     study = StudyRecords.of_options(**runs)
     table = judge(study)

@@ -3,7 +3,7 @@
 import click
 
 from robustness.cli import in_file, program
-from robustness.recipe_options import recipe_options
+from robustness.training.recipe_options import recipe_options
 
 
 @program
@@ -27,9 +27,9 @@ def main(teacher, temperature, alpha, t_squared, hard_temperature, **options):
     """Train a student network on the soft labels of a trained teacher; it is used at temperature 1 afterwards."""
     from dataclasses import asdict
 
-    from robustness.distillation import Distillation, Distiller
-    from robustness.model_files import load_network
-    from robustness.training_run import run_training
+    from robustness.models.model_files import load_network
+    from robustness.training.distillation import Distillation, Distiller
+    from robustness.training.training_run import run_training
 
     settings = Distillation(temperature, alpha, t_squared, hard_temperature)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from robustness.cli import out_file, program
-from robustness.download import fetch_file, local_copy, pack_image_folder
+from robustness.data.download import fetch_file, local_copy, pack_image_folder
 from robustness.errors import UserError
 
 

@@ -15,7 +15,7 @@ from robustness.cli import in_file, out_file, program, seed_option
 @out_file("--output", "Rectangles, pass x image x (x, y, h, w) in pixels (.npz).")
 def main(info, probability, area, aspect, passes, seed, output):
     """Draw the rectangles of random erasing for every training image and pass (Zhong et al., algorithm 1)."""
-    from robustness.erasing import ErasingSettings, draw_schedule
+    from robustness.data.erasing import ErasingSettings, draw_schedule
     from robustness.files import read_json, write_npz
 
     content = read_json(info)

@@ -33,14 +33,14 @@ def main(model, metadata, images, sets, info, threads, gpu, records, summary):
     """
     import pandas as pd
 
-    from robustness import devices
-    from robustness.attack_settings import AdversarialSet, without_epsilon
-    from robustness.datasets import DatasetInfo, Images
+    from robustness.attacks.attack_settings import AdversarialSet, without_epsilon
+    from robustness.cluster import devices
+    from robustness.data.datasets import DatasetInfo, Images
     from robustness.errors import UserError
-    from robustness.evaluation import check_adversarial_set, score, summarise
+    from robustness.evaluation.records import write_records
+    from robustness.evaluation.scoring import check_adversarial_set, score, summarise
     from robustness.files import read_json, sha256_of, write_json
-    from robustness.model_files import load_network, predict_logits
-    from robustness.records import write_records
+    from robustness.models.model_files import load_network, predict_logits
 
     devices.prepare(threads, seed=0, gpu=gpu)
     data, clean, digest = DatasetInfo.load(info), Images.load(images), sha256_of(model)

@@ -23,13 +23,13 @@ def main(model, metadata, images, adversarial, info, threads, gpu, records, summ
     """
     import pandas as pd
 
-    from robustness import devices
-    from robustness.datasets import DatasetInfo, Images
-    from robustness.evaluation import check_adversarial_set, score, summarise
+    from robustness.attacks.iteration_sets import IterationSets
+    from robustness.cluster import devices
+    from robustness.data.datasets import DatasetInfo, Images
+    from robustness.evaluation.records import write_records
+    from robustness.evaluation.scoring import check_adversarial_set, score, summarise
     from robustness.files import read_json, sha256_of, write_json
-    from robustness.iteration_sets import IterationSets
-    from robustness.model_files import load_network, predict_logits
-    from robustness.records import write_records
+    from robustness.models.model_files import load_network, predict_logits
 
     devices.prepare(threads, seed=0, gpu=gpu)
     data, clean, sweep = DatasetInfo.load(info), Images.load(images), IterationSets.load(adversarial)

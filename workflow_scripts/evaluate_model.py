@@ -22,12 +22,12 @@ def main(model, metadata, validation, test, evaluation, info, threads, gpu, reco
     """Score a model on clean images: the validation part, the test part, and the subset that is attacked."""
     import numpy as np
 
-    from robustness import devices
-    from robustness import evaluation as scoring
-    from robustness.datasets import DatasetInfo, Images, to_pixels
+    from robustness.cluster import devices
+    from robustness.data.datasets import DatasetInfo, Images, to_pixels
+    from robustness.evaluation import scoring
+    from robustness.evaluation.records import write_records
     from robustness.files import read_json, write_json
-    from robustness.records import write_records
-    from robustness.scored_models import load_logits
+    from robustness.models.scored_models import load_logits
 
     devices.prepare(threads, seed=0, gpu=gpu)
     data = DatasetInfo.load(info)

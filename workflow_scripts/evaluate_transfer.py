@@ -37,14 +37,14 @@ def main(model, images, info, sources, models_folder, adversarial_folder, seed, 
 
     import pandas as pd
 
-    from robustness import devices
-    from robustness.attack_settings import AdversarialSet, settings_from_note
-    from robustness.datasets import DatasetInfo, Images
+    from robustness.attacks.attack_settings import AdversarialSet, settings_from_note
+    from robustness.cluster import devices
+    from robustness.data.datasets import DatasetInfo, Images
     from robustness.errors import UserError
-    from robustness.evaluation import check_adversarial_set, score
+    from robustness.evaluation.records import write_records
+    from robustness.evaluation.scoring import check_adversarial_set, score
     from robustness.files import sha256_of
-    from robustness.records import write_records
-    from robustness.scored_models import load_logits
+    from robustness.models.scored_models import load_logits
 
     devices.prepare(threads, seed=0, gpu=gpu)
     data, clean = DatasetInfo.load(info), Images.load(images)

@@ -26,14 +26,10 @@ def main(
 
     import pandas as pd
 
-    from robustness import devices
-    from robustness.datasets import DatasetInfo, Images
-    from robustness.files import read_json, sha256_of, write_json
-    from robustness.intervals import wilson_interval
-    from robustness.model_files import load_network, predict_logits
-    from robustness.records import read_records, write_records
-    from robustness.rejection import predictions
-    from robustness.worst_case_records import (
+    from robustness.cluster import devices
+    from robustness.data.datasets import DatasetInfo, Images
+    from robustness.evaluation.records import read_records, write_records
+    from robustness.evaluation.worst_case_records import (
         WorstCaseSet,
         broken_by_round,
         check_worst_case,
@@ -41,7 +37,11 @@ def main(
         read_attacks,
         read_clean,
     )
-    from robustness.worst_case_records import worst_case as survival
+    from robustness.evaluation.worst_case_records import worst_case as survival
+    from robustness.files import read_json, sha256_of, write_json
+    from robustness.models.model_files import load_network, predict_logits
+    from robustness.models.rejection import predictions
+    from robustness.statistics.intervals import wilson_interval
 
     devices.prepare(threads, seed=0, gpu=gpu)
     data, clean, crafted = DatasetInfo.load(info), Images.load(images), WorstCaseSet.load(worst_case)

@@ -25,9 +25,9 @@ def main(curves, title, models, attacks, metrics, png, svg):
     One model: a row of panels, a line an attack. Several: a row of panels an attack, a line a model. Bands, dashes and
     marks are those of plot_epsilon_curve.
     """
-    from robustness.epsilon_curves import draw_line, explain_marks, label_axes, mark_of, read_curves
     from robustness.errors import UserError
-    from robustness.plotting import figure
+    from robustness.figures.epsilon_curves import draw_line, explain_marks, label_axes, mark_of, read_curves
+    from robustness.figures.plotting import figure
 
     every = read_curves(curves)
     every = every[every["metric"].isin(metrics)]

@@ -13,8 +13,8 @@ from robustness.cli import figure_options, in_file, program
 @figure_options
 def main(confusion, model, seed, title, png, svg):
     """Plot the confusion matrix of a model on clean test images: shares of each true class, in per cent."""
-    from robustness.plotting import figure, fill_title
-    from robustness.records import read_records
+    from robustness.evaluation.records import read_records
+    from robustness.figures.plotting import figure, fill_title
 
     rows = read_records(confusion)
     classes = list(dict.fromkeys(rows["label"]))

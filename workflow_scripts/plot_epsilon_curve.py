@@ -20,8 +20,8 @@ def main(curves, metric, dataset, attack, norm, title, png, svg):
     whose diagnosis fails is dashed. The band is the 95 % Wilson interval of one seed, or reaches from the least to
     the greatest of several.
     """
-    from robustness.epsilon_curves import draw_line, explain_marks, label_axes, mark_of, read_curves
-    from robustness.plotting import figure, fill_title, look
+    from robustness.figures.epsilon_curves import draw_line, explain_marks, label_axes, mark_of, read_curves
+    from robustness.figures.plotting import figure, fill_title, look
 
     every = read_curves(curves)
     every = every[(every["dataset"] == dataset) & (every["norm"] == norm) & (every["metric"] == metric)]

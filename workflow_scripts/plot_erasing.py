@@ -15,10 +15,10 @@ def main(train, schedule, info, n, png, svg):
     """Show the first training images before and after random erasing, for the first passes of the schedule."""
     import numpy as np
 
-    from robustness.datasets import DatasetInfo, Images
-    from robustness.erasing import erase
+    from robustness.data.datasets import DatasetInfo, Images
+    from robustness.data.erasing import erase
+    from robustness.figures.plotting import figure, show_image
     from robustness.files import read_npz
-    from robustness.plotting import figure, show_image
 
     data = DatasetInfo.load(info)
     images = Images.load(train).images[:n]

@@ -23,12 +23,12 @@ def main(images, info, adversarial, clean_records, attack_records, model, n, tit
     """
     import numpy as np
 
-    from robustness.attack_settings import AdversarialSet
-    from robustness.datasets import DatasetInfo, Images, to_pixels
-    from robustness.evaluation import can_reject
-    from robustness.plotting import figure, fill_title, show_image
-    from robustness.records import read_records
-    from robustness.rejection import REJECTED
+    from robustness.attacks.attack_settings import AdversarialSet
+    from robustness.data.datasets import DatasetInfo, Images, to_pixels
+    from robustness.evaluation.records import read_records
+    from robustness.evaluation.scoring import can_reject
+    from robustness.figures.plotting import figure, fill_title, show_image
+    from robustness.models.rejection import REJECTED
 
     data, clean, crafted = DatasetInfo.load(info), Images.load(images), AdversarialSet.load(adversarial)
     before = read_records(clean_records).set_index("index")

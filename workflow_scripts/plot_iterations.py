@@ -16,8 +16,8 @@ def main(curves, dataset, sweep, title, png, svg):
 
     The band is the 95 % Wilson interval of one seed, or reaches from the least to the greatest of several.
     """
-    from robustness.plotting import draw_band, figure, fill_title, label_metric, log_axis
-    from robustness.records import read_records
+    from robustness.evaluation.records import read_records
+    from robustness.figures.plotting import draw_band, figure, fill_title, label_metric, log_axis
 
     rows = read_records(curves)
     rows = rows[(rows["dataset"] == dataset) & (rows["sweep"] == sweep)]

@@ -16,10 +16,10 @@ def main(published, png, svg):
     Robust accuracies that a source tells at several epsilons stand in panels against epsilon, other accuracies, drops and
     gains below them, one above the other; losses and times are left out.
     """
-    from robustness.marks import marks_of
-    from robustness.plotting import figure
-    from robustness.published_table import against_epsilon, with_sources
-    from robustness.records import read_records
+    from robustness.diagnosis.marks import marks_of
+    from robustness.evaluation.records import read_records
+    from robustness.figures.plotting import figure
+    from robustness.tables.published_table import against_epsilon, with_sources
 
     rows = with_sources(read_records(published))
     rows = rows[rows["unit"].isin(UNITS)]
@@ -65,7 +65,7 @@ def _draw_panel(axes, rows, least, greatest):
 
 def _draw_list(axes, rows):
     """Draw numbers of one unit one above the other, as they stand in the table."""
-    from robustness.published import described
+    from robustness.config.published import described
 
     names = [
         f"{row.model}\n{described(row.quantity, row.attack, row.epsilon, row.iterations)}" for row in rows.itertuples()
@@ -85,7 +85,7 @@ def _draw(axes, rows, places, shift, upright):
     """Draw the numbers of rows at their places along the other axis, published and measured so far apart from them."""
     import pandas as pd
 
-    from robustness.plotting import COLOURS
+    from robustness.figures.plotting import COLOURS
 
     for (kind, side), colour in zip(SIDES.items(), COLOURS):
         # What a number has no interval for is an empty cell.
@@ -105,7 +105,7 @@ def _draw(axes, rows, places, shift, upright):
 
 def _draw_legend(whole, rows):
     """Say once for all axes what the points, their bars and marks are."""
-    from robustness.epsilon_curves import explain_marks
+    from robustness.figures.epsilon_curves import explain_marks
 
     seeds = rows["seeds"].max()
     of = {

@@ -16,11 +16,11 @@ def main(curves, sweep, title, png, svg):
     Attacks that climb the same loss share a line below, which names it. An open point fails its diagnosis, of a half open
     one it warns. The band is the 95 % Wilson interval of one seed, or reaches from the least to the greatest of several.
     """
+    from robustness.diagnosis.marks import FAIL, WARNING
     from robustness.errors import UserError
-    from robustness.marks import FAIL, WARNING
-    from robustness.plotting import SCALES, draw_band, figure, fill_title, label_metric, log_axis, look
-    from robustness.records import read_records
-    from robustness.temperature_tables import losses_of
+    from robustness.evaluation.records import read_records
+    from robustness.figures.plotting import SCALES, draw_band, figure, fill_title, label_metric, log_axis, look
+    from robustness.tables.temperature_tables import losses_of
 
     rows = read_records(curves)
     rows = rows[rows["sweep"] == sweep].assign(x=lambda table: table["temperature"])

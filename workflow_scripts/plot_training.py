@@ -15,8 +15,8 @@ def main(history, model, seed, title, png, svg):
     """Plot loss and accuracy over the epochs of one training run, on training and validation images."""
     from matplotlib.ticker import MaxNLocator
 
-    from robustness.plotting import figure, fill_title, look
-    from robustness.records import read_records
+    from robustness.evaluation.records import read_records
+    from robustness.figures.plotting import figure, fill_title, look
 
     rows = read_records(history)
     with figure(png, svg, 1, 2, figsize=(8, 3.4)) as (whole, panels):

@@ -72,11 +72,11 @@ def main(
     """Read a dataset as published, check it, and split it into training, validation and test images."""
     import numpy as np
 
-    from robustness.datasets import Images
+    from robustness.data.datasets import Images
+    from robustness.data.formats import read_dataset
+    from robustness.data.splits import holdout_split, stratified_sample
     from robustness.errors import UserError
     from robustness.files import write_json
-    from robustness.formats import read_dataset
-    from robustness.splits import holdout_split, stratified_sample
 
     raw = read_dataset(format_, {Path(f).name: Path(f) for f in files}, list(classes), image_size, colour)
     for what, key, found, claimed in (

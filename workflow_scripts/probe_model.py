@@ -78,21 +78,21 @@ def main(
     """
     import numpy as np
 
-    from robustness.attack_settings import settings_from_json
-    from robustness.datasets import DatasetInfo, Images
+    from robustness.attacks.attack_settings import settings_from_json
+    from robustness.data.datasets import DatasetInfo, Images
+    from robustness.evaluation.records import write_records
+    from robustness.evaluation.worst_case_records import read_attacks
     from robustness.files import write_json
-    from robustness.records import write_records
-    from robustness.worst_case_records import read_attacks
 
     attacks = {name: settings_from_json(name, text) for name, text in attacks}
     cascade = {name: settings_from_json(name, text) for name, text in cascade}
 
-    from robustness import devices
-    from robustness.datasets import to_pixels
-    from robustness.epsilon_units import pixel_scale
-    from robustness.model_files import load_network
-    from robustness.probes import Probes, zero_gradients
-    from robustness.worst_case import Target
+    from robustness.attacks.epsilon_units import pixel_scale
+    from robustness.attacks.worst_case import Target
+    from robustness.cluster import devices
+    from robustness.data.datasets import to_pixels
+    from robustness.diagnosis.probes import Probes, zero_gradients
+    from robustness.models.model_files import load_network
 
     devices.prepare(threads, seed, gpu)
     data, clean = DatasetInfo.load(info), Images.load(images)

@@ -12,9 +12,9 @@ from robustness.cli import in_file, out_file, program, seed_option
 @out_file("--output", "The chosen images, with their indices in the published test part (.npz).")
 def main(test, n, seed, output):
     """Choose the test images that every model is attacked on, the same for all models of a dataset."""
-    from robustness.datasets import Images
+    from robustness.data.datasets import Images
+    from robustness.data.splits import stratified_sample
     from robustness.errors import UserError
-    from robustness.splits import stratified_sample
 
     images = Images.load(test)
     if n > len(images):

@@ -3,7 +3,7 @@
 import click
 
 from robustness.cli import norm_option, program, unit_option
-from robustness.recipe_options import recipe_options
+from robustness.training.recipe_options import recipe_options
 
 
 @program
@@ -39,11 +39,11 @@ def main(epsilon, epsilon_unit, norm, step, relative_step, clean_weight, weight,
 
     With a clean weight it is adversarial regularisation, without one adversarial training of Madry et al.
     """
-    from robustness.adversarial_training import AdversarialTrainer, AdversarialTraining
-    from robustness.epsilon_units import EPSILON_UNITS, pixel_scale
+    from robustness.attacks.epsilon_units import EPSILON_UNITS, pixel_scale
     from robustness.errors import UserError
-    from robustness.training import TemperedCrossEntropy
-    from robustness.training_run import run_training
+    from robustness.training.adversarial_training import AdversarialTrainer, AdversarialTraining
+    from robustness.training.loop import TemperedCrossEntropy
+    from robustness.training.training_run import run_training
 
     if step is not None and relative_step is not None:
         raise UserError("--step and --relative-step are given: give one of them, or none for one step of epsilon.")

@@ -25,9 +25,9 @@ def main(train, info, name, dataset, technique, settings, images, seed, model, m
     import time
     from importlib.metadata import version
 
-    from robustness.classifiers import train_classifier
-    from robustness.datasets import DatasetInfo, Images
+    from robustness.data.datasets import DatasetInfo, Images
     from robustness.files import sha256_of, write_json
+    from robustness.models.classifiers import train_classifier
     from robustness.version import project_version
 
     data, start = DatasetInfo.load(info), time.perf_counter()

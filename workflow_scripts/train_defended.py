@@ -3,7 +3,7 @@
 import click
 
 from robustness.cli import json_option, program, unit_option
-from robustness.recipe_options import recipe_options
+from robustness.training.recipe_options import recipe_options
 
 
 @program
@@ -13,9 +13,9 @@ from robustness.recipe_options import recipe_options
 @unit_option()
 def main(method, settings, epsilon_unit, **options):
     """Train a network with a defence of robustness/defences; a killed run goes on from its last whole epoch."""
-    from robustness.defence_files import defence_file
+    from robustness.config.defence_files import defence_file
     from robustness.errors import UserError
-    from robustness.training_run import run_training
+    from robustness.training.training_run import run_training
 
     declared = defence_file(method)
     if declared.wraps:
@@ -26,9 +26,9 @@ def main(method, settings, epsilon_unit, **options):
     def trainer(network, info, one_hot):
         from importlib import import_module
 
-        from robustness.datasets import Images
-        from robustness.defence_task import Task, check_trainer
-        from robustness.model_files import load_network
+        from robustness.data.datasets import Images
+        from robustness.models.model_files import load_network
+        from robustness.training.defence_task import Task, check_trainer
 
         validation, initial = Images.load(options["validation"]), options["initial"]
         start = load_network(initial, info.shape, len(info.classes)) if initial else None

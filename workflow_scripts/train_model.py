@@ -3,7 +3,7 @@
 import click
 
 from robustness.cli import program
-from robustness.recipe_options import recipe_options
+from robustness.training.recipe_options import recipe_options
 
 
 @program
@@ -16,8 +16,8 @@ from robustness.recipe_options import recipe_options
 )
 def main(temperature, **options):
     """Train a network on labelled images; a killed run goes on from its last whole epoch."""
-    from robustness.training import TemperedCrossEntropy
-    from robustness.training_run import run_training
+    from robustness.training.loop import TemperedCrossEntropy
+    from robustness.training.training_run import run_training
 
     def trainer(network, _info, one_hot):
         return network, TemperedCrossEntropy(temperature, one_hot)

@@ -3,7 +3,7 @@
 import click
 
 from robustness.cli import in_file, program, unit_option
-from robustness.recipe_options import recipe_options
+from robustness.training.recipe_options import recipe_options
 
 
 @program
@@ -27,12 +27,12 @@ def main(target, evaluation, images, rounds, step, epsilon_unit, **options):
     --train names the images that the adversary draws its first ones from; labels are the target's answers. Epochs are
     those of a round. Validation images are only measured. A killed run starts anew.
     """
-    from robustness.datasets import DatasetInfo, Images
-    from robustness.epsilon_units import pixel_scale
-    from robustness.scored_models import load_logits
-    from robustness.substitutes import Substitution, Target, first_images, train_on_answers
-    from robustness.training import TemperedCrossEntropy
-    from robustness.training_run import run_training
+    from robustness.attacks.epsilon_units import pixel_scale
+    from robustness.data.datasets import DatasetInfo, Images
+    from robustness.models.scored_models import load_logits
+    from robustness.training.loop import TemperedCrossEntropy
+    from robustness.training.substitutes import Substitution, Target, first_images, train_on_answers
+    from robustness.training.training_run import run_training
 
     info = DatasetInfo.load(options["info"])
     settings = Substitution(images, rounds, step * pixel_scale(epsilon_unit, (0.0, 255.0)))

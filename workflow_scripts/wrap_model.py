@@ -36,8 +36,8 @@ def main(
     **outputs,
 ):
     """Put a defence of robustness/defences around a trained network; nothing is trained."""
-    from robustness import devices
-    from robustness.defence_files import defence_file
+    from robustness.cluster import devices
+    from robustness.config.defence_files import defence_file
     from robustness.errors import UserError
 
     declared = defence_file(method)
@@ -46,10 +46,10 @@ def main(
     devices.prepare(threads, seed, gpu)
     from importlib import import_module
 
-    from robustness.datasets import DatasetInfo, Images
-    from robustness.defence_task import Task, check_network
+    from robustness.data.datasets import DatasetInfo, Images
     from robustness.files import read_json, sha256_of, write_json
-    from robustness.model_files import load_network, save_network
+    from robustness.models.model_files import load_network, save_network
+    from robustness.training.defence_task import Task, check_network
     from robustness.version import project_version
 
     data = DatasetInfo.load(info)

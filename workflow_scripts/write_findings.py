@@ -28,12 +28,12 @@ from robustness.cli import in_file, out_file, program, runs_options
 @out_file("--findings", "The answer page (.md).")
 def main(defences, epsilon, difference, verdicts, training, comparisons, findings, **runs):
     """Compare each defended model with its baseline, on the same images, and write what the defence was worth."""
+    from robustness.evaluation.records import read_records, write_records
+    from robustness.evaluation.study_records import StudyRecords
     from robustness.files import write_text
-    from robustness.findings import comparisons as compare
-    from robustness.findings_page import page
-    from robustness.records import read_records, write_records
-    from robustness.study_records import StudyRecords
-    from robustness.training_table import guessing_markdown
+    from robustness.tables.findings import comparisons as compare
+    from robustness.tables.findings_page import page
+    from robustness.tables.training_table import guessing_markdown
     from robustness.version import made_by
 
     study = StudyRecords.of_options(**runs)

@@ -32,13 +32,13 @@ def multiplications(network) -> int:
 @click.option("--n", default=1024, help="Number of drawn images.")
 def main(name: str, shape: tuple[int, int, int], folder: Path, trained: str | None, images: str | None, n: int) -> None:
     """Write network, layers and images of the architecture NAME on images of SHAPE to FOLDER."""
-    from robustness import devices
+    from robustness.cluster import devices
 
     devices.prepare(1, 1)
     import keras
 
-    from robustness.architectures import build
-    from robustness.datasets import Images, to_pixels
+    from robustness.data.datasets import Images, to_pixels
+    from robustness.models.architectures import build
 
     folder.mkdir(parents=True, exist_ok=True)
     network = build(name, shape, 10, (0.0, 1.0))

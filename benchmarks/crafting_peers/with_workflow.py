@@ -12,14 +12,14 @@ CLIP = (0.0, 1.0)
 
 
 def open_library(folder: Path, batch_size: int, threads: int) -> Craft:
-    from robustness import devices
+    from robustness.cluster import devices
 
     devices.prepare(threads, 1)
     import keras
 
-    from robustness.attack_paths import AttackPath
-    from robustness.attack_settings import AttackSettings, describe, without_epsilon
-    from robustness.crafting import craft, craft_on, craft_path
+    from robustness.attacks.attack_paths import AttackPath
+    from robustness.attacks.attack_settings import AttackSettings, describe, without_epsilon
+    from robustness.attacks.crafting import craft, craft_on, craft_path
 
     network = keras.saving.load_model(folder / "network.keras", compile=False)
     network.trainable = False

@@ -9,7 +9,7 @@ A function `iterates(context, images, labels, iterations)`, which gives what `at
 of iterations, makes a method fit for iteration_sweeps.
 
 What everything else has to know about a method stands in constants at the top of its file. They are read without importing
-it (robustness/attack_declarations.py), so they have to be plain values; each may be left out.
+it (robustness/config/attack_declarations.py), so they have to be plain values; each may be left out.
 
 KEYS: the keys of its config entry, besides method, norm, models and epsilons, that other attacks have too, fields of
 AttackSettings. Who has `step` needs it or `relative_step`; who has `iterations` gets better with more of them. REQUIRED: those

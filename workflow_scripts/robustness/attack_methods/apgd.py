@@ -6,7 +6,7 @@ two side by side.
 
 import numpy as np
 
-from robustness.attack_context import project, random_direction, steepest
+from robustness.attacks.attack_context import project, random_direction, steepest
 
 KEYS = ("restarts", "loss", "logit_scale", "iterations")
 REQUIRED = ("iterations",)

@@ -2,7 +2,7 @@
 
 from cleverhans.tf2.attacks.projected_gradient_descent import projected_gradient_descent
 
-from robustness.projected_steps import projected_steps
+from robustness.attacks.projected_steps import projected_steps
 
 KEYS = ("labels", "target", "loss", "logit_scale", "step", "relative_step", "iterations", "clip")
 REQUIRED = ("iterations",)

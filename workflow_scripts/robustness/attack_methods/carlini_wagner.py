@@ -16,8 +16,8 @@ from functools import lru_cache
 import numpy as np
 import tensorflow as tf
 
-from robustness.attack_losses import loss_named
-from robustness.lengths import lengths
+from robustness.attacks.attack_losses import loss_named
+from robustness.attacks.lengths import lengths
 
 KEYS = ("target", "iterations")
 REQUIRED = ("iterations",)

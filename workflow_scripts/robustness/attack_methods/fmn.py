@@ -8,8 +8,8 @@ boundary seems far ends on the boundary itself or, where pixels are clipped, bef
 
 import numpy as np
 
-from robustness.attack_context import project
-from robustness.lengths import lengths
+from robustness.attacks.attack_context import project
+from robustness.attacks.lengths import lengths
 
 KEYS = ("iterations",)
 REQUIRED = ("iterations",)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from robustness.attack_context import project, random_direction
+from robustness.attacks.attack_context import project, random_direction
 
 KEYS = ("restarts",)
 CLIMBS = ""

@@ -6,8 +6,8 @@ norm; tests hold the two side by side.
 
 import numpy as np
 
-from robustness.attack_context import project
-from robustness.lengths import lengths
+from robustness.attacks.attack_context import project
+from robustness.attacks.lengths import lengths
 
 KEYS = ("queries",)
 REQUIRED = ("queries",)

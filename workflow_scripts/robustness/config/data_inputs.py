@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from robustness.download import image_files
+from robustness.data.download import image_files
 from robustness.errors import UserError
 from robustness.files import sha256_of
 

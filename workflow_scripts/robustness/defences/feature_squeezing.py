@@ -2,7 +2,7 @@
 
 import keras
 
-from robustness.squeezing import squeezed
+from robustness.models.squeezing import squeezed
 
 SETTINGS = {
     "type": "object",
@@ -23,7 +23,7 @@ SETTINGS = {
 
 
 def wrap(task, settings):
-    """The squeezers and the network behind them; an attack's gradient passes through (robustness.squeezing)."""
+    """The squeezers and the network behind them; an attack's gradient passes through (robustness.models.squeezing)."""
     pixels = keras.layers.Input(task.info.shape, name="pixels")
     seen = squeezed(pixels, settings["squeezers"], task.info.shape, task.info.pixel_range)
     return keras.Model(pixels, task.network(seen), name="feature_squeezing")

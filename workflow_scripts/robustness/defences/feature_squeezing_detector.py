@@ -14,10 +14,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from robustness.datasets import to_pixels
-from robustness.model_files import predict_logits
-from robustness.rejection import LAST_LAYER
-from robustness.squeezing import squeezed
+from robustness.data.datasets import to_pixels
+from robustness.models.model_files import predict_logits
+from robustness.models.rejection import LAST_LAYER
+from robustness.models.squeezing import squeezed
 
 SETTINGS = {
     "type": "object",

@@ -22,11 +22,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from robustness.adversarial_training import input_gradient
-from robustness.datasets import to_pixels
+from robustness.data.datasets import to_pixels
 from robustness.errors import UserError
-from robustness.model_files import predict_logits
-from robustness.rejection import rejects
+from robustness.models.model_files import predict_logits
+from robustness.models.rejection import rejects
+from robustness.training.adversarial_training import input_gradient
 
 SETTINGS = {
     "type": "object",

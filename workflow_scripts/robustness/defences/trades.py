@@ -7,8 +7,8 @@ and smoothness have weights of their own.
 import keras
 from keras import ops
 
-from robustness.adversarial_training import AdversarialTrainer, AdversarialTraining
-from robustness.training import TemperedCrossEntropy
+from robustness.training.adversarial_training import AdversarialTrainer, AdversarialTraining
+from robustness.training.loop import TemperedCrossEntropy
 
 SETTINGS = {
     "type": "object",

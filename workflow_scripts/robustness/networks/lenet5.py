@@ -2,7 +2,7 @@
 
 from keras import layers
 
-from robustness.heads import kernel_decay
+from robustness.models.heads import kernel_decay
 
 HEAD = ("flatten", "dense 120 tanh", "dense 84 tanh", "logits")
 

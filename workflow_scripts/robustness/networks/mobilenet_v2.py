@@ -2,7 +2,7 @@
 
 import keras
 
-from robustness.imagenet_bases import base_features, minus_one_to_one
+from robustness.models.imagenet_bases import base_features, minus_one_to_one
 
 HEAD = ("global_average_pooling", "logits")
 

@@ -2,7 +2,7 @@
 
 from keras import layers
 
-from robustness.heads import kernel_decay
+from robustness.models.heads import kernel_decay
 
 HEAD = ("flatten", "batch_normalization", "dense 512 relu", "dropout 0.25", "logits")
 

@@ -2,7 +2,7 @@
 
 from keras import layers, ops
 
-from robustness.heads import kernel_decay
+from robustness.models.heads import kernel_decay
 
 HEAD = ("global_average_pooling", "logits")
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from robustness.imagenet_bases import base_features, blue_green_red
+from robustness.models.imagenet_bases import base_features, blue_green_red
 
 HEAD = ("global_average_pooling", "dense 256 relu", "dropout 0.25", "batch_normalization", "logits")
 

@@ -4,7 +4,7 @@ The listing has eleven convolutions, in four blocks, and two dense layers; Simon
 five blocks, and three.
 """
 
-from robustness.vgg import POOL, vgg_features
+from robustness.models.vgg import POOL, vgg_features
 
 PLAN = (64, 64, POOL, 128, 128, 256, 256, POOL, 512, 512, 512, POOL, 512, 512, POOL)
 HEAD = (

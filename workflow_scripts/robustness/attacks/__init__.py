@@ -1,0 +1,1 @@
+"""Attacks: settings, losses, crafting, and the cascade of the worst case."""

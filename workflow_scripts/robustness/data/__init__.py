@@ -1,0 +1,1 @@
+"""Datasets: download, formats, splits, random erasing, augmentation."""

@@ -1,0 +1,1 @@
+"""Scoring, the checks of adversarial sets, and records."""

@@ -1,0 +1,1 @@
+"""Networks and other classifiers: how they are built, saved, loaded and asked."""

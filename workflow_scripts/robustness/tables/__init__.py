@@ -1,0 +1,1 @@
+"""Tables and the answer page, made from records."""

@@ -1,0 +1,1 @@
+"""How networks are trained: recipe, loop, and the trainings of the defences."""
