@@ -55,8 +55,9 @@ def main(results, n, threads, rounds, output):
         return falls
 
     def sweep(epsilons):
-        _, found_at, _ = find_worst_case(target, x, labels, known, epsilons, {"pgd": attack})
-        return np.minimum(known, [float(text) if text else np.inf for text in found_at])
+        found, falls = find_worst_case(target, x, labels, known, epsilons, {"pgd": attack}), known.copy()
+        np.minimum.at(falls, found.positions, found.epsilons.astype(float))
+        return falls
 
     independent(["0.1"]), sweep(["0.1"])  # traced before the clock starts
     rows = []

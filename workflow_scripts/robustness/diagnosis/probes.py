@@ -130,10 +130,8 @@ class Probes:
     def _cascade(self, cascade: dict[str, AttackSettings], norm: str, huge: str) -> None:
         """All attacks of the worst case at the huge epsilon."""
         falls_at = np.where(fooled(self.target.predict(self.images), self.labels), 0, np.inf)
-        found, reached = (
-            find_worst_case(self.target, self.images, self.labels, falls_at, [huge], cascade),
-            self.images.copy(),
-        )
+        found = find_worst_case(self.target, self.images, self.labels, falls_at, [huge], cascade)
+        reached = self.images.copy()
         reached[found.positions] = found.images
         self._note("huge_epsilon", "worst_case", norm, huge, np.arange(len(self.labels)), self.target.predict(reached))
 
