@@ -63,9 +63,10 @@ docs: run
 
 # Two threads, and TensorFlow without oneDNN, round as other processors do.
 docs-answers: $(VENV)/run.stamp
-	snakemake --cores all --configfile config.yaml studies/ten_seeds.yaml
-	snakemake --cores all --configfile config.yaml studies/two_threads.yaml
-	TF_ENABLE_ONEDNN_OPTS=0 snakemake --cores all --config results_dir=results/without_onednn
+	snakemake results/ten_seeds/tables/findings.md --cores all --configfile config.yaml studies/ten_seeds.yaml
+	snakemake results/two_threads/tables/findings.md --cores all --configfile config.yaml studies/two_threads.yaml
+	TF_ENABLE_ONEDNN_OPTS=0 snakemake results/without_onednn/tables/findings.md --cores all \
+	    --config results_dir=results/without_onednn
 	python benchmarks/answers.py --run "one thread" results/ten_seeds --run "two threads" results/two_threads \
 	    --run "without oneDNN" results/without_onednn --table docs/quick_study/answers.csv --text docs/quick_study/answers.md
 	cp results/ten_seeds/tables/findings.md docs/quick_study/findings_of_ten_seeds.md
