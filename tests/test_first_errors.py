@@ -53,7 +53,10 @@ def cascade(target, x, labels, epsilons, settings):
     """The smallest epsilon at which each image falls, and what was found."""
     told = find_worst_case(target, x, labels, np.full(len(x), NEVER), epsilons, {"a": settings})
     found, at = x.copy(), np.full(len(x), "", dtype="<U32")
-    found[told.positions], at[told.positions] = told.images, told.epsilons  # of several the last, of the smallest epsilon
+    found[told.positions], at[told.positions] = (
+        told.images,
+        told.epsilons,
+    )  # of several the last, of the smallest epsilon
     return np.array([float(text or "inf") for text in at]), found, at
 
 
