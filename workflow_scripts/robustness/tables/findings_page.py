@@ -291,12 +291,14 @@ def _method(
     """How the numbers were made."""
     named = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
     text = (
-        f"Every number is measured ({named}). An accuracy has its 95 % Wilson interval. p is corrected by Holm for the "
-        f"{len(table.groupby(CLAIM))} comparisons of this page. "
+        f"Every number is measured ({named}). p is corrected by Holm for the {len(table.groupby(CLAIM))} comparisons of this "
+        "page. "
     )
+    text += "An accuracy has its 95 % Wilson interval. " if len(seeds) == 1 else ""
     if len(seeds) < SEEDS_FOR_CLAIMS:
+        spread = "An accuracy is the mean over seeds, with the least and greatest. " if len(seeds) > 1 else ""
         text += (
-            "A difference has the 95 % interval of Agresti and Min for pairs, and p is McNemar's exact test on the same "
+            f"{spread}A difference has the 95 % interval of Agresti and Min for pairs, and p is McNemar's exact test on the same "
             f"images{'; of both seeds the lowest and highest bound and the larger p are given' if len(seeds) > 1 else ''}. They "
             "speak of these trained networks on other images, not of other trainings: another training of the same recipe may "
             "differ by more. So a claim can here be contradicted, or at most not contradicted; to stand it needs "
