@@ -105,7 +105,8 @@ ITERATIONS = [
     "--text", "t.md", "--curves", "c.csv",
 ]  # fmt: skip
 CASCADE = [
-    *MODEL, "--evaluation-folder", ".", "--epsilons", "0.1", "--epsilon-unit", "0-1", "--seed", "1", "--output", "o.npz",
+    *MODEL, "--evaluation-folder", ".", "--epsilons", "0.1", "--epsilon-unit", "0-1", "--rounds", "2", "--seed", "1",
+    "--output", "o.npz",
 ]  # fmt: skip
 MOVED = [
     *MODEL, "--models-folder", ".", "--adversarial-folder", ".", "--seed", "1", "--records", "r.csv",
