@@ -176,7 +176,8 @@ def test_examples_pass_the_evaluations_checks(attacked, norm, start):
     assert (network(found).numpy().argmax(1) != labels).tolist() == fell.tolist() and fell.sum() > 20
     clean = dataclasses.replace(images(len(x)), images=np.rint(x * 255).astype(np.uint8), labels=labels)
     note = {"norm": norm, "epsilon_unit": "0-1", "model_sha256": "hash"}
-    examples = WorstCaseSet(found[fell], clean.indices[fell], at[fell], np.full(fell.sum(), "a"), note)
+    names, rounds = np.full(fell.sum(), "a"), np.ones(fell.sum(), int)
+    examples = WorstCaseSet(found[fell], clean.indices[fell], at[fell], names, rounds, note)
     check_worst_case(examples, clean, CLIP, "hash")
 
 

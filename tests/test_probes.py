@@ -33,9 +33,9 @@ CASCADE = {
 class Noting(Target):
     """A target that notes what was crafted on it: (settings, epsilon, images)."""
 
-    def craft(self, images, labels, settings, epsilon):
+    def craft(self, images, labels, settings, epsilon, number=1):
         noted.append((settings, epsilon, len(images)))
-        return super().craft(images, labels, settings, epsilon)
+        return super().craft(images, labels, settings, epsilon, number)
 
 
 noted = []
