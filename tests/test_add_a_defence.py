@@ -18,7 +18,7 @@ from conftest import ROOT, TINY, copy_project, run, snakemake
 from networks import images
 from test_workflow import edit, planned
 
-import robustness
+from robustness import models
 from robustness.config.defence_files import defence_file
 from robustness.data.datasets import Images, to_pixels
 from robustness.defences import null_labelling
@@ -260,8 +260,8 @@ def saved(tmp_path) -> Path:
 def test_a_network_is_loaded_by_who_does_not_know_its_layers(saved, monkeypatch):
     expected = predict_logits(load_network(saved, (4, 4, 1), 2), np.full((1, 4, 4, 1), 0.4, "f4"))
     monkeypatch.delitem(sys.modules, "robustness.models.squeezing")
-    monkeypatch.setattr(robustness, "squeezing", None)
-    for name in [name for name in keras.saving.get_custom_objects() if name.startswith("robustness.models.squeezing>")]:
+    monkeypatch.setattr(models, "squeezing", None)
+    for name in [name for name in keras.saving.get_custom_objects() if name.startswith("robustness.squeezing>")]:
         monkeypatch.delitem(keras.saving.get_custom_objects(), name)
     found = load_network(saved, (4, 4, 1), 2)
     dark, less = (np.full((1, 4, 4, 1), value, "f4") for value in (0.4, 0.1))
@@ -270,12 +270,12 @@ def test_a_network_is_loaded_by_who_does_not_know_its_layers(saved, monkeypatch)
 
 @pytest.mark.parametrize(
     "name",
-    ["robustness.defences.gone>BitDepth", "robustness.models.squeezing>Gone", "antigravity>BitDepth", "BitDepth"],
+    ["robustness.defences.gone>BitDepth", "robustness.squeezing>Gone", "antigravity>BitDepth", "BitDepth"],
 )
 def test_a_network_of_layers_that_the_project_lacks_is_told(saved, name):
     with zipfile.ZipFile(saved) as source:
         files = {each: source.read(each) for each in source.namelist()}
-    files["config.json"] = files["config.json"].replace(b"robustness.models.squeezing>BitDepth", name.encode())
+    files["config.json"] = files["config.json"].replace(b"robustness.squeezing>BitDepth", name.encode())
     with zipfile.ZipFile(saved, "w") as target:
         for each, content in files.items():
             target.writestr(each, content)

@@ -556,7 +556,7 @@ def test_mim_on_a_model_that_rejects_is_warned_of(monkeypatch):
             "elsewhere": {"method": "mim", "relative_step": 1, "iterations": 2, "models": ["plain"]},
             "aimed": {"method": "mim", "relative_step": 1, "iterations": 2, "target": "1"},
         },
-        "iteration_sweeps": {}, "worst_case": {"attacks": {}}, "findings": {}, "plots": {}, "epsilons": [0.1],
+        "iteration_sweeps": {}, "worst_case": {"attacks": {}, "gradient_free": {"method": "square", "queries": 100}}, "findings": {}, "plots": {}, "epsilons": [0.1],
     }  # fmt: skip
     (sentence,) = config_checks.warnings_of(config)
     assert sentence.startswith("attacks.by_mim: mim takes no loss that spares a rejection, so that on nulled")
@@ -619,8 +619,8 @@ def test_from_the_network_to_the_figures(place):
     recorded = ("--recorded", "bim", "0.1")
     call(
         "craft_worst_case", *recorded, "--attack", "fmn", '{"method": "fmn", "iterations": 20}', **common, **images,
-        model=model["m"], evaluation_folder=told, transfer=told / "transfer.csv", epsilons="0.02,0.1", epsilon_unit="0-1",
-        seed=3, output=place / "found.npz",
+        model=model["m"], evaluation_folder=told, epsilons="0.02,0.1", epsilon_unit="0-1", rounds=1, seed=3,
+        output=place / "found.npz",
     )  # fmt: skip
     call(
         "evaluate_worst_case", *recorded, **common, **trained, **images, worst_case=place / "found.npz",

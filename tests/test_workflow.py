@@ -427,7 +427,7 @@ def test_a_new_version_or_commit_plans_nothing_and_is_named_by_what_is_made_next
     assert planned(tiny_copy) == {}
     second = commit_all(tiny_copy)
     assert second != first and planned(tiny_copy) == {}
-    snakemake(tiny_copy, "--forcerun", "write_findings", "--", str(findings.relative_to(tiny_copy)))
+    snakemake(tiny_copy, str(findings.relative_to(tiny_copy)), "--forcerun", "write_findings")
     assert findings.read_text().endswith(f"\n\nMade by version 77.0.0 of the workflow, commit {second}.\n")
     assert planned(tiny_copy) == {}
 
@@ -615,13 +615,13 @@ def move_modules(folder: Path) -> None:
     package = folder / "workflow_scripts/robustness/shared"
     package.mkdir()
     (package / "__init__.py").write_text('"""What all stages share."""\n')
-    for name in ("errors", "devices"):
-        (package.parent / f"{name}.py").rename(package / f"{name}.py")
+    for name in ("errors.py", "cluster/devices.py"):
+        (package.parent / name).rename(package / Path(name).name)
     changed = 0
     for path in [*(folder / "workflow_scripts").rglob("*.py"), folder / "rules/common.smk"]:
         old = path.read_text()
         text = old.replace("robustness.errors import", "robustness.shared.errors import")
-        text = text.replace("robustness import devices", "robustness.shared import devices")
+        text = text.replace("robustness.cluster import devices", "robustness.shared import devices")
         changed += text != old
         path.write_text(text)
     assert changed > 50
